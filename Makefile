@@ -1,0 +1,44 @@
+# Idlegrid: every target makes its own environment first (.venv, from pyproject.toml).
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo serve test check format clean
+
+help: ## show this text
+	@echo "Idlegrid. Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Making the environment in $(VENV) (a minute or two the first time)..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $(STAMP)
+
+env: $(STAMP) ## make the environment only
+
+demo: $(STAMP) ## the main job: server, four clients, a batch, one answer (CHAOS=1: with crashes)
+	@$(PY) -m examples.demo $(if $(CHAOS),--chaos)
+
+serve: $(STAMP) ## a lab project in build/project, served on this machine
+	@test -d build/project || $(PY) -m idlegrid_server init build/project --lab
+	@$(PY) -m idlegrid_server serve build/project
+
+check: $(STAMP) ## lint, format, types, import laws
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+format: $(STAMP) ## mend lint and format where a machine can
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+test: check ## everything that must hold before a change lands
+	@$(PY) -m pytest -n 2 --dist worksteal
+
+clean: ## remove what was built (not the environment)
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
