@@ -1,0 +1,155 @@
+"""What decisions are made on (snapshots) and what they answer (plans). Values only, no behaviour.
+
+Times are µs UTC. Ids are the database's. Hashes are raw bytes. Plans are applied by
+``store/`` under the version check that each plan carries.
+"""
+
+from typing import Literal
+
+import msgspec
+from idlegrid_shared.documents import Policy
+
+UnitState = Literal["open", "provisional", "valid", "assimilated", "retired", "failed", "cancelled"]
+TaskState = Literal[
+    "unsent", "in_progress", "success", "error", "timed_out", "aborted", "unneeded", "lost"
+]
+Verdict = Literal["pending", "valid", "invalid", "inconclusive", "too_late"]
+StageState = Literal["waiting", "running", "complete", "failed", "cancelled"]
+StageKind = Literal["map", "combine"]
+Placement = Literal["grid", "server"]
+BatchState = Literal[
+    "draft",
+    "checking",
+    "canary",
+    "running",
+    "paused",
+    "combining",
+    "complete",
+    "complete_with_failures",
+    "failed",
+    "cancelled",
+    "retired",
+]
+HostState = Literal["new", "probation", "trusted", "quarantined", "banned", "retired"]
+
+
+class Value(msgspec.Struct, frozen=True):
+    """Base of snapshots and plans: immutable, comparable, encodable for the writer's socket."""
+
+
+class TaskSnapshot(Value, frozen=True):
+    """One task as stored. ``verdict`` is set exactly when ``state`` is success."""
+
+    id: int
+    n: int  # 0 for the unit's first task, and so on
+    state: TaskState
+    verdict: Verdict | None = None
+    host_id: int | None = None
+    account_id: int | None = None
+    subnet: str = ""
+    sent_at: int | None = None
+    deadline_at: int | None = None
+    received_at: int | None = None
+    manifest: bytes | None = None
+    ops: int = 0
+    profile: str = ""
+    exit_code: int = 0
+    reason: str = ""
+    credit_micro: int | None = None
+
+
+class UnitSnapshot(Value, frozen=True):
+    """A work unit with all its tasks, and what of its batch bears on it."""
+
+    id: int
+    stage_id: int
+    batch_id: int
+    index: int
+    state: UnitState
+    version: int
+    policy: Policy
+    tasks: tuple[TaskSnapshot, ...]
+    target: int  # tasks wanted now: policy.replicas at first, raised when results disagree
+    reason: str = ""
+    canonical_task: int | None = None
+    canonical_manifest: bytes | None = None
+    batch_state: BatchState = "running"
+    stage_state: StageState = "running"
+    placement: Placement = "grid"
+
+
+class TaskChange(Value, frozen=True):
+    """Bring one task to ``state`` and ``verdict`` (None = unchanged) for ``reason``."""
+
+    task_id: int
+    state: TaskState | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    credit_micro: int | None = None  # granted now; a task is credited at most once
+
+
+class UnitChange(Value, frozen=True):
+    """One step of the unit's life cycle; a plan may hold several in a row."""
+
+    state: UnitState
+    reason: str = ""
+
+
+class Alert(Value, frozen=True):
+    """Something that an admin should see."""
+
+    code: str
+    text: str
+    task_id: int | None = None
+
+
+class UnitPlan(Value, frozen=True):
+    """What to do with one unit. Void if the unit's version is no longer ``version``."""
+
+    unit_id: int
+    version: int
+    steps: tuple[UnitChange, ...] = ()
+    tasks: tuple[TaskChange, ...] = ()
+    new_tasks: int = 0  # tasks to create as unsent
+    target: int | None = None
+    canonical_task: int | None = None
+    canonical_manifest: bytes | None = None
+    assimilate: bool = False  # the canonical output enters the stage's index
+    retract: bool = False  # a reopened unit's output leaves the index
+    due_at: int | None = None  # when to look again; None = only when something happens
+    alerts: tuple[Alert, ...] = ()
+
+
+class StageSnapshot(Value, frozen=True):
+    """A stage with its counters; every unit is in exactly one of the four counts, or still live."""
+
+    id: int
+    index: int
+    kind: StageKind
+    state: StageState
+    placement: Placement
+    expected: int
+    created: int
+    assimilated: int
+    failed: int
+    cancelled: int
+
+
+class FailurePolicy(Value, frozen=True):
+    """What a failed unit does to its batch: stop it, or be skipped up to a number or a share."""
+
+    mode: Literal["stop", "skip"] = "stop"
+    max_units: int | None = None
+    max_share: float | None = None
+
+
+class BatchSnapshot(Value, frozen=True):
+    """A batch with its stages."""
+
+    id: int
+    state: BatchState
+    version: int
+    on_failure: FailurePolicy
+    stages: tuple[StageSnapshot, ...]
+    revision: int = 0  # of the newest answer; 0 = none yet
+    answer_stale: bool = False  # a unit was reopened and assimilated anew since that answer

@@ -1,0 +1,482 @@
+"""The schema. Illegal states cannot be stored: enums by CHECK, uniqueness by (partial) indexes.
+
+Times are int64 µs UTC, ids int64, bytes and ops int64, credit int64 micro-credits, hashes raw
+32 bytes. The same schema serves SQLite and PostgreSQL; `migrations/` builds it by Alembic.
+"""
+
+from typing import get_args
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from ..domain import model
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only gives 64-bit rowids to a column typed INTEGER PRIMARY KEY.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _one_of(column: str, states: object) -> CheckConstraint:
+    values = ", ".join(f"'{state}'" for state in get_args(states))
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def _flag(name: str, default: int = 0) -> Column[int]:
+    return Column(name, SmallInteger, nullable=False, server_default=str(default))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+ROLES = ("volunteer", "scientist", "moderator", "operator", "admin")
+
+account = Table(
+    "account",
+    metadata,
+    _id(),
+    Column("email", Text, nullable=False, unique=True),  # lower case
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("role", Text, nullable=False),
+    _flag("disabled"),
+    _count("credit_micro"),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("role IN ({})".format(", ".join(f"'{r}'" for r in ROLES)), name="role"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the token
+    Column("label", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # space-separated
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("single_use", SmallInteger, nullable=False, server_default="0"),
+    Index(None, "account_id"),
+)
+
+host = Table(
+    "host",
+    metadata,
+    _id(),
+    Column("device", LargeBinary(32), nullable=False, unique=True),
+    _ref("account_id", "account", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    _flag("house"),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("last_request", Text),
+    Column("last_body", LargeBinary(32)),
+    Column("subnet", Text, nullable=False, server_default=""),
+    Column("machine", Text, nullable=False, server_default="{}"),  # JSON, wire.Machine
+    Column("cores", Integer, nullable=False, server_default="1"),
+    Column("memory_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("profiles", Text, nullable=False, server_default=""),  # space-separated
+    Column("tasks_max", Integer, nullable=False, server_default="8"),  # cap in progress
+    _count("n_in_progress"),
+    _count("n_success"),
+    _count("n_error"),
+    _count("n_timed_out"),
+    _count("n_valid"),
+    _count("n_invalid"),
+    _count("credit_micro"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False),
+    _one_of("state", model.HostState),
+    CheckConstraint("n_in_progress >= 0", name="in_progress"),
+    Index(None, "account_id"),
+    Index(None, "last_seen_at"),
+)
+
+app = Table(
+    "app",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("summary", Text, nullable=False, server_default=""),
+    _ref("account_id", "account"),
+    _flag("paused"),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+app_version = Table(
+    "app_version",
+    metadata,
+    _id(),
+    _ref("app_id", "app"),
+    Column("version", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("runtime", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("release", LargeBinary, nullable=False),  # JSON of signing.Signed
+    Column("release_hash", LargeBinary(32), nullable=False, unique=True),  # of the signed body
+    _flag("deprecated"),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("app_id", "version", "platform"),
+)
+
+file = Table(
+    "file",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    _flag("public"),
+    Column("data", LargeBinary),  # small files live here; NULL = in the content-addressed folder
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("bytes >= 0", name="bytes"),
+)
+
+account_file = Table(
+    "account_file",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id"), primary_key=True),
+    Column("sha256", LargeBinary(32), ForeignKey("file.sha256"), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),  # random, outside name
+    _ref("account_id", "account", nullable=True),
+    Column("task_id", BigInteger, ForeignKey("task.id")),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    _flag("done"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    CheckConstraint("(account_id IS NULL) <> (task_id IS NULL)", name="owner"),
+    Index(
+        "ux_upload_task",
+        "task_id",
+        "sha256",
+        unique=True,
+        sqlite_where=text("task_id IS NOT NULL"),
+        postgresql_where=text("task_id IS NOT NULL"),
+    ),
+    Index(
+        "ux_upload_account",
+        "account_id",
+        "sha256",
+        unique=True,
+        sqlite_where=text("account_id IS NOT NULL"),
+        postgresql_where=text("account_id IS NOT NULL"),
+    ),
+    Index(None, "expires_at"),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    _ref("app_version_id", "app_version"),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("resume_state", Text),  # what a paused batch goes back to
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("idempotency_key", Text),
+    Column("spec", Text, nullable=False),  # JSON as submitted
+    Column("seed", LargeBinary(32), nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("on_failure", Text, nullable=False),  # JSON, model.FailurePolicy
+    Column("revision", Integer, nullable=False, server_default="0"),
+    _flag("answer_stale"),
+    Column("due_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    _one_of("state", model.BatchState),
+    UniqueConstraint("account_id", "idempotency_key"),
+    CheckConstraint("(state = 'paused') = (resume_state IS NOT NULL)", name="resume"),
+    Index(None, "account_id", "id"),
+    Index(
+        "ix_batch_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+stage = Table(
+    "stage",
+    metadata,
+    _id(),
+    _ref("batch_id", "batch"),
+    Column("idx", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("placement", Text, nullable=False),
+    _ref("app_version_id", "app_version"),
+    Column("program", Text, nullable=False),
+    Column("inputs", Text, nullable=False),  # JSON list of documents.TaskInput: shared by all units
+    Column("policy", Text, nullable=False),  # JSON, documents.Policy
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("profile", Text, nullable=False),
+    _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
+    _count("expected"),
+    _count("created"),
+    _count("assimilated"),
+    _count("failed"),
+    _count("cancelled"),
+    _one_of("kind", model.StageKind),
+    _one_of("state", model.StageState),
+    _one_of("placement", model.Placement),
+    CheckConstraint("created <= expected", name="created"),
+    CheckConstraint("assimilated + failed + cancelled <= created", name="counted"),
+    UniqueConstraint("batch_id", "idx"),
+    Index(
+        "ix_stage_dispatch",
+        "profile",
+        "memory_bytes",
+        sqlite_where=text("dispatchable = 1"),
+        postgresql_where=text("dispatchable = 1"),
+    ),
+)
+
+work_unit = Table(
+    "work_unit",
+    metadata,
+    _id(),
+    Column("stage_id", BigInteger, nullable=False),  # no FK: bulk inserts, checked by recount
+    Column("batch_id", BigInteger, nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("target", SmallInteger, nullable=False),
+    Column("n_tasks", SmallInteger, nullable=False, server_default="0"),
+    Column("n_unsent", SmallInteger, nullable=False, server_default="0"),
+    _flag("started"),  # some task was sent: nearest to completion goes first
+    Column("due_at", BigInteger),  # when a pass must look at it
+    Column("args", Text, nullable=False),  # JSON list of strings
+    Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
+    Column("canonical_task", BigInteger),
+    Column("canonical_manifest", LargeBinary(32)),
+    _one_of("state", model.UnitState),
+    CheckConstraint("n_unsent >= 0 AND n_unsent <= n_tasks", name="unsent"),
+    CheckConstraint(
+        "(state IN ('valid', 'assimilated', 'provisional')) <= (canonical_manifest IS NOT NULL)",
+        name="canonical",
+    ),
+    Index("ux_unit_stage_idx", "stage_id", "idx", unique=True),
+    Index(
+        "ix_unit_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_unit_dispatch",
+        "stage_id",
+        "started",
+        "id",
+        sqlite_where=text("n_unsent > 0"),
+        postgresql_where=text("n_unsent > 0"),
+    ),
+)
+
+task = Table(
+    "task",
+    metadata,
+    _id(),
+    Column("unit_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("verdict", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("host_id", BigInteger),
+    Column("account_id", BigInteger),
+    Column("subnet", Text),
+    Column("sent_at", BigInteger),
+    Column("deadline_at", BigInteger),
+    Column("received_at", BigInteger),
+    Column("manifest", LargeBinary(32)),
+    Column("ops", BigInteger),
+    Column("elapsed_us", BigInteger),
+    Column("exit_code", BigInteger),
+    Column("profile", Text),
+    Column("credit_micro", BigInteger),
+    _one_of("state", model.TaskState),
+    CheckConstraint(
+        "verdict IS NULL OR verdict IN ({})".format(
+            ", ".join(f"'{v}'" for v in get_args(model.Verdict))
+        ),
+        name="verdict",
+    ),
+    CheckConstraint("(state = 'success') = (verdict IS NOT NULL)", name="judged"),
+    CheckConstraint("state IN ('unsent', 'unneeded') OR host_id IS NOT NULL", name="held"),
+    CheckConstraint("state <> 'unsent' OR host_id IS NULL", name="unsent"),
+    CheckConstraint("(state = 'success') <= (manifest IS NOT NULL)", name="manifest"),
+    CheckConstraint("credit_micro IS NULL OR verdict = 'valid'", name="credit"),
+    Index("ux_task_unit_n", "unit_id", "n", unique=True),
+    Index(
+        "ix_task_held",
+        "host_id",
+        sqlite_where=text("state = 'in_progress'"),
+        postgresql_where=text("state = 'in_progress'"),
+    ),
+    Index(
+        "ix_task_host",
+        "host_id",
+        "id",
+        sqlite_where=text("host_id IS NOT NULL"),
+        postgresql_where=text("host_id IS NOT NULL"),
+    ),
+)
+
+task_log = Table(
+    "task_log",
+    metadata,
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("stderr", Text, nullable=False),
+)
+
+manifest = Table(
+    "manifest",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("body", LargeBinary, nullable=False),  # canonical JSON
+)
+
+# Which output stands in a stage's index, revision by revision; `until` = the revision it left at.
+output = Table(
+    "output",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", Integer, primary_key=True, autoincrement=False),
+    Column("until", Integer),
+    Column("unit_id", BigInteger, nullable=False),
+    Column("manifest", LargeBinary(32), nullable=False),
+    Index(
+        "ux_output_current",
+        "unit_id",
+        unique=True,
+        sqlite_where=text("until IS NULL"),
+        postgresql_where=text("until IS NULL"),
+    ),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("batch_id", BigInteger, ForeignKey("batch.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("manifest", LargeBinary(32), nullable=False),
+    Column("detail", Text, nullable=False),  # JSON: counts, skipped units, provenance
+    Column("created_at", BigInteger, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    _id(),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),  # unit, task, stage, batch, host, app, account
+    Column("object_id", BigInteger, nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False, server_default=""),  # host:5, account:1, pass, sweep
+    Column("detail", Text),  # JSON
+    Index(None, "kind", "object_id", "id"),
+)
+
+JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
+
+# Slow work of the server itself: submissions, combines, validators. The truth behind RQ's wake-ups.
+job = Table(
+    "job",
+    metadata,
+    _id(),
+    Column("kind", Text, nullable=False),  # submit, combine
+    Column("object_id", BigInteger, nullable=False),  # batch for submit, work unit for combine
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_until", BigInteger),
+    Column("lease_by", Text),
+    Column("progress", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in JOB_STATES)), name="state"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
+    Index(
+        "ux_job_live",
+        "kind",
+        "object_id",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+)
+
+credit = Table(
+    "credit",
+    metadata,
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("host_id", BigInteger, nullable=False),
+    Column("account_id", BigInteger),
+    Column("micro", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    CheckConstraint("micro >= 0", name="micro"),
+)
+
+# What went wrong at the door or inside, for the admin; equal ones are counted, not repeated.
+incident = Table(
+    "incident",
+    metadata,
+    _id(),
+    Column("code", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("count", BigInteger, nullable=False, server_default="1"),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    UniqueConstraint("code", "source"),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+)

@@ -1,0 +1,199 @@
+"""The documents that are signed, and by which key each one must be.
+
+root → :class:`Delegations` → online key (tasks, receipts, timestamps) and publishers (releases).
+"""
+
+import fnmatch
+from typing import Literal
+
+import msgspec
+
+from .manifest import ManifestEntry
+from .sandbox.limits import Limits
+from .sandbox.profile import RuntimeProfile
+from .signing import SignatureError, Signed, fingerprint, open_document
+
+TIMESTAMP_LIFE_S = 7 * 86_400
+PLATFORM_WASM = "wasm32-wasip1"
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Base of signed documents. Unknown fields are ignored: old readers survive new ones."""
+
+
+class Publisher(Document, frozen=True):
+    """A scientist's key and the app names (shell patterns) that it may sign releases of."""
+
+    key: str
+    name: str
+    apps: tuple[str, ...]
+
+
+class Delegations(Document, frozen=True):
+    """Signed by root. A higher ``serial`` replaces a lower one; a client never goes back."""
+
+    project: str
+    root: str
+    serial: int
+    online: tuple[str, ...]
+    publishers: tuple[Publisher, ...]
+    issued_at: int  # µs UTC
+
+
+class Timestamp(Document, frozen=True):
+    """Signed by the online key: which delegations are current. Stale ⇒ no new task is started."""
+
+    root: str
+    delegations_serial: int
+    issued_at: int  # µs UTC
+    expires_at: int  # µs UTC
+
+
+class Program(Document, frozen=True):
+    """One wasm module of an app version, with the limits that it runs under."""
+
+    name: str
+    module: ManifestEntry  # the module file; its `name` is only for people
+    limits: Limits
+
+
+class Policy(Document, frozen=True):
+    """How an app's units are replicated, retried and given up (BOINC.md A1, A2).
+
+    ``quorum`` agreeing results make one canonical; ``replicas`` tasks are made at first; a unit
+    fails at more than ``max_errors`` errors, when it would need more than ``max_tasks`` tasks, or
+    at more than ``max_successes`` results without agreement. ``deadline_s`` counts from dispatch;
+    ``grace_s`` more pass before the server gives the task up.
+    """
+
+    quorum: int = 2
+    replicas: int = 2
+    max_errors: int = 3
+    max_tasks: int = 10
+    max_successes: int = 6
+    deadline_s: int = 86_400
+    grace_s: int = 0
+
+    def check(self) -> None:
+        """Raise ``ValueError`` with a plain sentence if the numbers contradict each other."""
+        for name, low, high in (
+            ("quorum", 1, 100),
+            ("replicas", 1, 100),
+            ("max_errors", 0, 1000),
+            ("max_tasks", 1, 1000),
+            ("max_successes", 1, 1000),
+            ("deadline_s", 1, 366 * 86_400),
+            ("grace_s", 0, 366 * 86_400),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"policy: {name} = {value} must lie between {low} and {high}")
+        if self.replicas < self.quorum:
+            raise ValueError("policy: replicas must be at least quorum")
+        if self.max_tasks < self.replicas:
+            raise ValueError("policy: max_tasks must be at least replicas")
+        if self.max_successes < self.quorum:
+            raise ValueError("policy: max_successes must be at least quorum")
+
+
+class Release(Document, frozen=True):
+    """Signed by a publisher: one immutable app version."""
+
+    app: str
+    version: str
+    summary: str
+    platform: str  # PLATFORM_WASM
+    runtime: Literal["wasm"]
+    profile: RuntimeProfile
+    programs: tuple[Program, ...]
+    policy: Policy
+    checkpoint: Literal["none"] = "none"
+
+    def program(self, name: str) -> Program:
+        """The program called ``name``; raises ``KeyError`` with the names there are."""
+        for program in self.programs:
+            if program.name == name:
+                return program
+        known = ", ".join(p.name for p in self.programs)
+        raise KeyError(f"{self.app} {self.version} has no program {name!r}, only {known}")
+
+
+class TaskInput(Document, frozen=True):
+    """An input file as the guest sees it: /in/``name``."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+class TaskDescriptor(Document, frozen=True):
+    """Signed by the online key: all that one task may do.
+
+    ``release`` is the SHA-256 of the signed release's body.
+    """
+
+    project: str  # root public key, hex: a descriptor of one project is worthless at another
+    task: str
+    unit: str
+    app: str
+    version: str
+    release: str
+    program: str
+    args: tuple[str, ...]
+    inputs: tuple[TaskInput, ...]
+    seed: str  # hex of 32 bytes, a function of the work unit alone
+    deadline_s: int  # from receipt of this reply
+    ops_estimate: int = 0
+    batch_name: str = ""
+
+
+class Receipt(Document, frozen=True):
+    """Signed by the online key: the result of ``task`` is durable at the server."""
+
+    project: str
+    task: str
+    device: str  # the host's public key, hex
+    manifest: str  # manifest hash, or "" for a failed task
+    outcome: str
+    received_at: int  # µs UTC
+
+
+def open_delegations(signed: Signed, root_fingerprint: str) -> Delegations:
+    """Verify delegations against the root fingerprint that the volunteer agreed to."""
+    if fingerprint(signed.key) != root_fingerprint:
+        raise SignatureError(
+            f"the project's root key has fingerprint {fingerprint(signed.key)}, "
+            f"but {root_fingerprint} was expected: this is not the project you joined"
+        )
+    document = open_document("delegations", signed, Delegations)
+    if document.root != signed.key:
+        raise SignatureError("the delegations name another root key than the one that signed them")
+    return document
+
+
+def open_by_online(
+    kind: Literal["task", "receipt", "timestamp"],
+    signed: Signed,
+    document: type[msgspec.Struct],
+    delegations: Delegations,
+) -> msgspec.Struct:
+    """Verify a document that only a delegated online key may sign."""
+    if signed.key not in delegations.online:
+        raise SignatureError(
+            f"the {kind} is signed by key {signed.key[:16]}…, which root never named"
+        )
+    return open_document(kind, signed, document)
+
+
+def open_release(signed: Signed, delegations: Delegations) -> Release:
+    """Verify a release: signed by a publisher that root lets sign this app's name."""
+    release = open_document("release", signed, Release)
+    for publisher in delegations.publishers:
+        if publisher.key == signed.key and any(
+            fnmatch.fnmatchcase(release.app, pattern) for pattern in publisher.apps
+        ):
+            return release
+    raise SignatureError(
+        f"app {release.app!r} is signed by key {signed.key[:16]}…, "
+        "which the project's root key has not allowed to publish it"
+    )
