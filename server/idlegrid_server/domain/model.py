@@ -7,6 +7,7 @@ Times are µs UTC. Ids are the database's. Hashes are raw bytes. Plans are appli
 from typing import Literal
 
 import msgspec
+
 from idlegrid_shared.documents import Policy
 
 UnitState = Literal["open", "provisional", "valid", "assimilated", "retired", "failed", "cancelled"]

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from ..domain import model
+from idlegrid_server.domain import model
 
 metadata = MetaData(
     naming_convention={
