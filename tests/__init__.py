@@ -1,0 +1,1 @@
+"""Tests by kind: unit, property, simulation, store, server, web, client, sdk, sandbox, laws."""
