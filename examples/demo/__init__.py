@@ -1,0 +1,1 @@
+"""The main job, from nothing to one answer: what `make demo` runs."""
