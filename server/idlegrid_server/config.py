@@ -60,7 +60,7 @@ class WebSettings(Section, frozen=True):
     ] = "127.0.0.1"
     port: Annotated[
         int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
-    ] = 8400
+    ] = 8080
     processes: Annotated[
         int, Meta(ge=1, le=64, description="Web processes; about one for each core.")
     ] = 2
@@ -147,7 +147,7 @@ class LimitSettings(Section, frozen=True):
         int,
         Meta(ge=60, le=366 * 86_400, description="Seconds until an unfinished upload is dropped."),
     ] = 7 * 86_400
-    low_water_bytes: Annotated[
+    disk_low_water_bytes: Annotated[
         int,
         Meta(
             ge=0,

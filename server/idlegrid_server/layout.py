@@ -5,9 +5,11 @@
     DIR/idlegrid.toml        settings
     DIR/secrets/             0700: online.key, ids.key, token.key (each 0600), admin.token (lab)
     DIR/root/                0700: root.key (sealed), root.pub, passphrase (lab), delegations.json
-    DIR/data/                the SQLite database
+    DIR/project.db           the embedded database (and its -wal, -shm)
     DIR/files/               the content-addressed store
-    DIR/run/                 lock, serve.json, log: only of use while the server runs
+    DIR/uploads/             half-sent files
+    DIR/logs/                one log for each process
+    DIR/run/                 lock, serve.json: only of use while the server runs
 """
 
 from dataclasses import dataclass
@@ -72,16 +74,20 @@ class Layout:
         return self.root / "delegations.json"
 
     @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
     def database(self) -> Path:
-        return self.data / "idlegrid.db"
+        return self.folder / "project.db"
 
     @property
     def files(self) -> Path:
         return self.folder / "files"
+
+    @property
+    def uploads(self) -> Path:
+        return self.folder / "uploads"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
 
     @property
     def run(self) -> Path:

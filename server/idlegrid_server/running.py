@@ -17,14 +17,6 @@ class RunningError(Exception):
     """The project is served by another process, or should be and is not."""
 
 
-class Process(msgspec.Struct, frozen=True):
-    """A child of the supervisor. ``started`` (µs UTC) tells it from a later one of equal pid."""
-
-    pid: int
-    started: int
-    restarts: int = 0
-
-
 class Running(msgspec.Struct, frozen=True):
     """The address, the sockets and the processes of the server of one project."""
 
@@ -35,12 +27,10 @@ class Running(msgspec.Struct, frozen=True):
     sockets: str  # folder of Unix sockets, short and private
     valkey: str  # URL
     started_at: int  # µs UTC
-    processes: dict[str, Process] = {}
-
-    @property
-    def pids(self) -> dict[str, int]:
-        """Pid by role: valkey, writer, web, wake, compute, sweep; and the supervisor."""
-        return {"supervisor": self.supervisor} | {k: p.pid for k, p in self.processes.items()}
+    processes: dict[str, int] = {}  # pid by role: valkey, writer, web, wake, compute, sweep
+    births: dict[str, float] = {}  # by role, s since the epoch as the system counts it: tells a
+    # process from a later stranger with the same pid
+    restarts: dict[str, int] = {}  # by role, since the server started
 
     @property
     def writer_socket(self) -> Path:
