@@ -88,9 +88,9 @@ class Project:
         return f"idlegrid-{self.fingerprint[:16]}"
 
 
-def local_url(config: Config, port: int | None = None) -> str:
-    """The address of the bound socket, for people on this machine."""
-    scheme = "https" if config.web.tls_cert else "http"
+def local_url(config: Config, port: int | None = None, *, tls: bool | None = None) -> str:
+    """The address of the bound socket, for people on this machine; as set unless told otherwise."""
+    scheme = "https" if (bool(config.web.tls_cert) if tls is None else tls) else "http"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.web.bind, config.web.bind)  # noqa: S104 - a name, not a bind
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"

@@ -31,6 +31,7 @@ class Running(msgspec.Struct, frozen=True):
     births: dict[str, float] = {}  # by role, s since the epoch as the system counts it: tells a
     # process from a later stranger with the same pid
     restarts: dict[str, int] = {}  # by role, since the server started
+    restless: dict[str, int] = {}  # by role, µs UTC: when it last died ten times in a minute
 
     @property
     def writer_socket(self) -> Path:

@@ -1,0 +1,1 @@
+"""One command that runs the whole server: starts its processes, watches and ends them."""
