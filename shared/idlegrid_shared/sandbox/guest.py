@@ -1,0 +1,242 @@
+"""Run one program inside this process: the part of the worker that knows nothing of processes."""
+
+import base64
+import ctypes
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import wasmtime
+
+from .cache import ModuleCache, cache_name, load_or_compile
+from .engine import engine_version, make_engine
+from .fault import GuestExit, HostFault, Refused
+from .filesystem import FileSystem
+from .wasi import link
+from .world import World
+
+PAGE_BYTES = 65536
+TABLE_ELEMENTS_MAX = 1_000_000
+TABLES_MAX = 16
+
+_TRAPS = {
+    wasmtime.TrapCode.OUT_OF_FUEL: ("out_of_ops", "the program used up its limit of ops"),
+    wasmtime.TrapCode.STACK_OVERFLOW: (
+        "stack_overflow",
+        "the program called itself too deeply and ran out of stack",
+    ),
+}
+
+
+class Guest:
+    """One program: prepared, run once, and its outputs written."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        """Take a job as plain data (see ``SandboxJob``); the engine is not touched yet."""
+        self.job = job
+        self.limits = job["limits"]
+        self.world: World | None = None
+        self.store: wasmtime.Store | None = None
+        self.started_s = 0.0
+        self.started_cpu_s = 0.0
+
+    # --- preparing
+
+    def load(self) -> wasmtime.Module:
+        """The compiled module; raises ``Refused`` for a wrong profile, hash or module."""
+        job = self.job
+        engine = make_engine(job["profile"])
+        try:
+            with open(job["module"], "rb") as file:  # noqa: PTH123 (pathlib costs start time)
+                wasm = file.read()
+        except OSError as error:
+            raise HostFault(
+                f"cannot read the module {job['module']!r}: {error.strerror}"
+            ) from error
+        digest = hashlib.sha256(wasm).hexdigest()
+        if digest != job["module_sha256"]:
+            raise Refused(
+                "bad_module",
+                f"the module has SHA-256 {digest}, not {job['module_sha256']}; fetch it again",
+            )
+
+        def compile_module() -> wasmtime.Module:
+            # Text would be accepted by the binding; only binary modules are programs here.
+            if not wasm.startswith(b"\0asm"):
+                raise Refused("bad_module", "the file is no WebAssembly module")
+            try:
+                return wasmtime.Module(engine, wasm)
+            except wasmtime.WasmtimeError as error:
+                raise Refused("bad_module", f"not a valid module: {_one_line(error)}") from error
+
+        cache = ModuleCache(job["cache_dir"]) if job["cache_dir"] else None
+        name = cache_name(digest, engine_version(), job["profile"])
+        self._engine = engine
+        return load_or_compile(engine, cache, name, compile_module)
+
+    def make_world(self, on_progress: Callable[[float], None] | None = None) -> World:
+        """Everything the program will see; raises ``Refused`` or ``HostFault`` for bad inputs."""
+        job, limits = self.job, self.limits
+        files = FileSystem(limits["output_bytes"], limits["output_files"], job["inputs"])
+        if job["stdin"] is not None:
+            files.set_stdin(job["stdin"])
+        self.world = World(
+            files,
+            args=[job["program"], *job["args"]],
+            env=job["env"],
+            seed=base64.b64decode(job["seed"]),
+            log_bytes=limits["log_bytes"],
+            on_progress=on_progress,
+        )
+        return self.world
+
+    # --- running
+
+    def run(
+        self, module: wasmtime.Module, world: World, before: Callable[[], None] | None = None
+    ) -> tuple[str, str, int]:
+        """Run ``_start``; returns (reason, message, exit code). ``before`` runs at host calls."""
+        store = wasmtime.Store(self._engine)
+        store.set_fuel(self.limits["max_ops"])
+        store.set_limits(
+            memory_size=self.limits["memory_bytes"],
+            table_elements=TABLE_ELEMENTS_MAX,
+            instances=1,
+            tables=TABLES_MAX,
+            memories=1,
+        )
+        self.store = store
+        self.started_s, self.started_cpu_s = time.monotonic(), time.process_time()
+        try:
+            return self._call(module, store, world, before)
+        except GuestExit as error:
+            if error.code == 0:
+                return "ok", "the program ended normally", 0
+            return self._blame_memory(
+                "exit_code", f"the program ended with exit code {error.code}", error.code
+            )
+        except wasmtime.Trap as error:
+            code = error.trap_code
+            if code in _TRAPS:
+                return (*_TRAPS[code], 0)
+            where = _first_function(error)
+            name = code.name.lower().replace("_", " ") if code is not None else "trap"
+            return self._blame_memory("trap", f"the program stopped{where}: {name}", 0)
+        except Refused as error:
+            return error.reason, error.message, 0
+        finally:
+            world.files.reader.close()
+
+    def _call(
+        self,
+        module: wasmtime.Module,
+        store: wasmtime.Store,
+        world: World,
+        before: Callable[[], None] | None,
+    ) -> tuple[str, str, int]:
+        linker = wasmtime.Linker(self._engine)
+        link(linker, module.imports, world, before)
+        self._check_size(module)
+        try:
+            instance = linker.instantiate(store, module)
+        except wasmtime.WasmtimeError as error:
+            raise _instantiation_fault(error) from error
+        exports = instance.exports(store)
+        memory = exports.get("memory")
+        if isinstance(memory, wasmtime.Memory):
+            found = memory
+
+            def locate() -> tuple[int, int]:
+                pointer = ctypes.cast(found.data_ptr(store), ctypes.c_void_p).value
+                return pointer or 0, found.data_len(store)
+
+            world.memory.attach(locate)
+        start = exports.get("_start")
+        if not isinstance(start, wasmtime.Func):
+            raise Refused(
+                "bad_module",
+                "the module exports no function _start; build a program, not a library",
+            )
+        try:
+            start(store)
+        except wasmtime.WasmtimeError as error:
+            raise Refused("bad_module", f"_start cannot be called: {_one_line(error)}") from error
+        return "ok", "the program ended normally", 0
+
+    def _check_size(self, module: wasmtime.Module) -> None:
+        for export in module.exports:
+            if isinstance(export.type, wasmtime.MemoryType):
+                wanted = export.type.limits.min * PAGE_BYTES
+                if wanted > self.limits["memory_bytes"]:
+                    raise Refused(
+                        "memory_limit",
+                        f"the module starts with {wanted} bytes of memory; "
+                        f"its limit is {self.limits['memory_bytes']}",
+                    )
+
+    def _blame_memory(self, reason: str, message: str, code: int) -> tuple[str, str, int]:
+        """Say memory_limit when a program failed with its memory all but used up.
+
+        The engine does not tell of a refused ``memory.grow``. Allocators grow in small steps, so
+        less than a sixteenth of the limit (at least a page) left over is taken as the sign.
+        """
+        limit = self.limits["memory_bytes"]
+        if limit - self.peak_memory_bytes() < max(PAGE_BYTES, limit // 16):
+            return "memory_limit", f"{message}, with its memory of {limit} bytes used up", code
+        return reason, message, code
+
+    # --- figures
+
+    def ops(self) -> int:
+        """Fuel used so far; call it only from a host call or after the run."""
+        if self.store is None:
+            return 0
+        used: int = self.limits["max_ops"] - self.store.get_fuel()
+        return used
+
+    def peak_memory_bytes(self) -> int:
+        """The size of the memory, which never shrinks."""
+        return self.world.memory.size() if self.world is not None else 0
+
+    def write_outputs(self) -> list[dict[str, Any]]:
+        """Write the output files to the job's folder; returns name, sha256 and bytes of each.
+
+        Raises ``HostFault`` when the disk will not have them.
+        """
+        folder = self.job["output_dir"]
+        entries = []
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+            for name, data in self.world.files.outputs() if self.world is not None else []:
+                path = os.path.join(folder, *name.split("/"))  # noqa: PTH118
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+                if os.path.lexists(path):
+                    os.unlink(path)  # noqa: PTH108
+                with open(path, "xb") as file:  # noqa: PTH123
+                    file.write(data)
+                digest = hashlib.sha256(data).hexdigest()
+                entries.append({"name": name, "sha256": digest, "bytes": len(data)})
+        except OSError as error:
+            raise HostFault(f"cannot write the output files: {error}") from error
+        return entries
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _first_function(trap: wasmtime.Trap) -> str:
+    frames = trap.frames
+    name = frames[0].func_name if frames else None
+    return f" in function {name}" if name else ""
+
+
+def _instantiation_fault(error: wasmtime.WasmtimeError) -> Refused:
+    text = _one_line(error)
+    if "incompatible import type" in text:
+        return Refused("bad_import", f"an import has the wrong type: {text}")
+    if "memory" in text and "exceed" in text:
+        return Refused("memory_limit", f"the module starts with too much memory: {text}")
+    return Refused("bad_module", f"the module cannot be started: {text}")

@@ -1,0 +1,118 @@
+"""What goes into one run of the sandbox, and what comes out."""
+
+from typing import Literal
+
+import msgspec
+
+from idlegrid_shared.manifest import Manifest
+
+from .limits import Limits
+from .profile import RuntimeProfile
+
+SEED_BYTES_MAX = 1024
+ARGUMENT_BYTES_MAX = 128 * 1024
+INPUT_FILES_MAX = 10_000
+
+Reason = Literal[
+    "ok",
+    # errors of the program
+    "exit_code",  # it ended with an exit code other than 0
+    "trap",  # it did what wasm forbids: unreachable, division by zero, a wild pointer
+    "stack_overflow",
+    "out_of_ops",
+    "memory_limit",
+    "time_limit",
+    "output_limit",
+    "file_limit",
+    # errors of what was handed over
+    "bad_module",  # no valid module for this profile, or not the one named by its hash
+    "bad_import",  # it wants functions that the sandbox does not offer
+    "bad_input",
+    "profile_mismatch",  # this host cannot run that profile
+    # errors of the host
+    "host_error",  # an unreadable input, a full disk
+    "killed",  # stopped by its owner
+    "worker_died",  # the subprocess ended without a word
+]
+
+
+class JobError(ValueError):
+    """A job that cannot be started; the message says what is wrong with it."""
+
+
+class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One program to run. Equal jobs, apart from folders, give equal bytes and ops."""
+
+    #: Host path of the wasm module, and the SHA-256 (hex) it must have.
+    module: str
+    module_sha256: str
+    #: argv[0], and the arguments after it.
+    program: str
+    args: list[str] = []
+    env: dict[str, str] = {}
+    #: Name below /in → host file, read-only.
+    inputs: dict[str, str] = {}
+    #: Host file that the program reads as standard input; none: it is empty.
+    stdin: str | None = None
+    #: Host folder for the output files; made if missing, written only after success.
+    output_dir: str
+    #: Of the work unit, never of the task: replicas must draw the same random bytes.
+    seed: bytes
+    limits: Limits
+    profile: RuntimeProfile
+    #: Folder for compiled modules, made for the owner only; None compiles anew every time.
+    cache_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what is cheap to check here; raises :class:`JobError`."""
+        if not self.seed or len(self.seed) > SEED_BYTES_MAX:
+            raise JobError(
+                f"the seed has {len(self.seed)} bytes; it must have 1 to {SEED_BYTES_MAX}"
+            )
+        if len(self.inputs) > INPUT_FILES_MAX:
+            raise JobError(f"{len(self.inputs)} inputs are more than {INPUT_FILES_MAX}")
+        texts = [self.program, *self.args, *(f"{k}={v}" for k, v in self.env.items())]
+        if any("\0" in text for text in texts):
+            raise JobError("an argument or variable contains a zero character")
+        if any(not name or "=" in name for name in self.env):
+            raise JobError("the name of a variable is empty or contains =")
+        try:
+            size = sum(len(text.encode()) + 1 for text in texts)
+        except UnicodeEncodeError as error:
+            raise JobError("an argument or variable is not valid text") from error
+        if size > ARGUMENT_BYTES_MAX:
+            raise JobError(
+                f"arguments and variables have {size} bytes, more than {ARGUMENT_BYTES_MAX}"
+            )
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """The newest report of a running program."""
+
+    #: As the program says, 0 to 1.
+    fraction: float = 0.0
+    ops: int = 0
+    peak_memory_bytes: int = 0
+    #: False while the module is still being compiled.
+    started: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended."""
+
+    status: Literal["success", "error"]
+    reason: Reason
+    #: In plain words, for people.
+    message: str
+    exit_code: int = 0
+    #: Fuel used; comparable only within one runtime profile.
+    ops: int = 0
+    #: Wall time of the program without the time it was suspended; compilation is not in it.
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    #: Linear memory at its largest.
+    peak_memory_bytes: int = 0
+    #: The end of standard error.
+    stderr: str = ""
+    #: Files in ``output_dir``, sorted by name; empty unless the run succeeded.
+    outputs: Manifest = ()

@@ -1,0 +1,355 @@
+"""The parent's side of the sandbox: start a worker, follow it, suspend it, end it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from idlegrid_shared.manifest import ManifestError, make_manifest
+
+from .job import Outcome, Progress, SandboxJob
+from .profile import can_run, current_profile
+
+#: The worker ends a program by processor time; the parent steps in much later, by wall time, as a
+#: busy machine may give a worker only a part of a processor.
+WALL_FACTOR = 4.0
+WALL_GRACE_S = 30.0
+LINE_BYTES_MAX = 64 * 1024 * 1024
+EXIT_WAIT_S = 10.0
+POLL_S = 0.5
+
+
+class _Message(msgspec.Struct):
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+
+
+class _Order(msgspec.Struct):
+    parent: int
+    job: SandboxJob
+
+
+_DECODER = msgspec.json.Decoder(_Message)
+
+
+def worker_command() -> list[str]:
+    """The command of a worker; a frozen program runs itself again."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--sandbox-worker"]
+    # -I: neither the folder it is started in nor the environment can slip in a module.
+    return [sys.executable, "-I", "-m", "idlegrid_shared.sandbox.worker"]
+
+
+def worker_environment() -> dict[str, str]:
+    """The worker's whole environment: no proxies, no secrets, nothing of the user's."""
+    environment = {"LANG": "C.UTF-8", "RUST_BACKTRACE": "0"}
+    if sys.platform == "win32":
+        environment["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", r"C:\Windows")
+    return environment
+
+
+class SandboxProcess:
+    """One running worker. Use it as a context manager, or see it through to its outcome.
+
+    All methods may be called from any thread. Linux ties a child's life to the *thread* that made
+    it, so the thread that starts the worker is also the one that reads from it until its end.
+    """
+
+    def __init__(
+        self,
+        job: SandboxJob,
+        *,
+        wall_factor: float = WALL_FACTOR,
+        wall_grace_s: float = WALL_GRACE_S,
+    ) -> None:
+        self.job = absolute_paths(job)
+        self._wall_factor = wall_factor
+        self._wall_grace_s = wall_grace_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._progress = Progress()
+        self._seen = self._progress
+        self._outcome: Outcome | None = None
+        self._done = threading.Event()
+        self._launched = threading.Event()
+        #: Why the parent ended the worker, if it did.
+        self._ended_as: Outcome | None = None
+        self._started_s: float | None = None
+        self._suspended_since_s: float | None = None
+        self._suspended_s = 0.0
+
+    @classmethod
+    def start(cls, job: SandboxJob) -> "SandboxProcess":
+        """Start a worker for ``job``. Faults of any kind are told by the outcome."""
+        process = cls(job)
+        process.launch()
+        return process
+
+    def launch(self) -> None:
+        """Start the worker and return once it has a process id, or has failed to start."""
+        threading.Thread(target=self._serve, name="sandbox", daemon=True).start()
+        self._launched.wait()
+
+    # --- what is going on
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id; None if it could not be started."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def progress(self) -> Progress:
+        """The newest report."""
+        return self._progress
+
+    @property
+    def suspended(self) -> bool:
+        """Whether :meth:`suspend` holds it now."""
+        return self._suspended_since_s is not None
+
+    def poll(self) -> Progress | Outcome | None:
+        """The outcome once there is one, else a report not seen before, else None. Never blocks."""
+        if self._done.is_set():
+            return self._outcome
+        self._check_wall_time()
+        if self._progress is not self._seen:
+            self._seen = self._progress
+            return self._seen
+        return None
+
+    def wait(self, timeout: float | None = None) -> Outcome | None:
+        """Wait for the outcome at most ``timeout`` seconds; None if there is none by then."""
+        until_s = None if timeout is None else time.monotonic() + timeout
+        while not self._done.is_set():
+            left = POLL_S if until_s is None else min(POLL_S, until_s - time.monotonic())
+            if left <= 0:
+                return None
+            self._done.wait(left)
+            self._check_wall_time()
+        return self._outcome
+
+    # --- taking part
+
+    def suspend(self) -> None:
+        """Stop the worker where it stands; its time stands still too."""
+        with self._lock:
+            if self._suspended_since_s is None and self._alive():
+                self._suspended_since_s = time.monotonic()
+                self._signal(stop=True)
+
+    def resume(self) -> None:
+        """Let a suspended worker go on."""
+        with self._lock:
+            self._end_suspension()
+            if self._alive():
+                self._signal(stop=False)
+
+    def kill(self, message: str = "the run was stopped by its owner") -> None:
+        """End the worker at once; the outcome says ``killed``, unless it had already ended."""
+        self._end(Outcome(status="error", reason="killed", message=message))
+
+    def __enter__(self) -> "SandboxProcess":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._done.is_set():
+            self.kill()
+            self._done.wait(EXIT_WAIT_S)
+
+    # --- inside
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def _signal(self, stop: bool) -> None:
+        if self._process is None:
+            return
+        if sys.platform == "win32":
+            from .windows import set_suspended
+
+            set_suspended(self._process, stop)
+        else:
+            self._process.send_signal(signal.SIGSTOP if stop else signal.SIGCONT)
+
+    def _end(self, outcome: Outcome) -> None:
+        with self._lock:
+            if self._ended_as is None:
+                self._ended_as = outcome
+            if self._process is not None:
+                self._process.kill()
+
+    def _end_suspension(self) -> None:
+        if self._suspended_since_s is not None:
+            self._suspended_s += time.monotonic() - self._suspended_since_s
+            self._suspended_since_s = None
+
+    def _check_wall_time(self) -> None:
+        """End a worker that outlives its time limit by far, as its own watch must have failed."""
+        with self._lock:
+            if self._started_s is None or self._suspended_since_s is not None:
+                return
+            running_s = time.monotonic() - self._started_s - self._suspended_s
+        limit_s = self.job.limits.time_s
+        if running_s > limit_s * self._wall_factor + self._wall_grace_s:
+            self._end(
+                Outcome(
+                    status="error",
+                    reason="time_limit",
+                    message=f"the program ran for {running_s:.0f} s; its limit is {limit_s:g} s",
+                    elapsed_s=running_s,
+                )
+            )
+
+    def _serve(self) -> None:
+        """Start the worker, read from it to its end, and set the outcome."""
+        try:
+            outcome = self._follow()
+        except OSError as error:
+            outcome = Outcome(
+                status="error",
+                reason="host_error",
+                message=f"the sandbox worker could not be started: {error}",
+            )
+        with self._lock:
+            self._end_suspension()
+            self._outcome = self._settle(outcome)
+        self._launched.set()
+        self._done.set()
+
+    def _follow(self) -> Outcome | None:
+        if not can_run(self.job.profile):
+            differences = self.job.profile.differences(current_profile())
+            return Outcome(
+                status="error",
+                reason="profile_mismatch",
+                message=f"this host cannot run {self.job.profile.name}: {'; '.join(differences)}",
+            )
+        Path(self.job.output_dir).mkdir(parents=True, exist_ok=True)
+        with subprocess.Popen(
+            worker_command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self.job.output_dir,
+            env=worker_environment(),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            # Its own group: a Ctrl-C in the parent's terminal is the parent's business.
+            process_group=None if sys.platform == "win32" else 0,
+        ) as process:
+            with self._lock:
+                self._process = process
+                if self._ended_as is not None:
+                    process.kill()
+            self._launched.set()
+            try:
+                return self._converse(process)
+            finally:
+                process.kill()
+
+    def _converse(self, process: subprocess.Popen[bytes]) -> Outcome | None:
+        if process.stdin is None or process.stdout is None:
+            return None
+        try:
+            process.stdin.write(msgspec.json.encode(_Order(os.getpid(), self.job)) + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        while line := process.stdout.readline(LINE_BYTES_MAX):
+            try:
+                message = _DECODER.decode(line)
+            except msgspec.DecodeError:
+                return None
+            if message.progress is not None:
+                if message.progress.started and self._started_s is None:
+                    self._started_s = time.monotonic()
+                self._progress = message.progress
+            if message.outcome is not None:
+                self._await_exit(process)
+                return message.outcome
+        return None
+
+    @staticmethod
+    def _await_exit(process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(EXIT_WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    def _settle(self, outcome: Outcome | None) -> Outcome:
+        """The outcome as the caller sees it."""
+        if outcome is None:
+            if self._ended_as is not None:
+                return msgspec.structs.replace(
+                    self._ended_as,
+                    ops=self._progress.ops,
+                    peak_memory_bytes=self._progress.peak_memory_bytes,
+                )
+            code = self._process.returncode if self._process is not None else None
+            how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
+            return Outcome(
+                status="error",
+                reason="worker_died",
+                message=f"the sandbox worker ended {how} before it had an outcome; try it again",
+                ops=self._progress.ops,
+                peak_memory_bytes=self._progress.peak_memory_bytes,
+            )
+        try:
+            outputs = make_manifest(outcome.outputs)
+        except ManifestError as error:
+            return Outcome(
+                status="error", reason="host_error", message=f"bad list of outputs: {error}"
+            )
+        elapsed_s = max(0.0, outcome.elapsed_s - self._suspended_s)
+        return msgspec.structs.replace(outcome, outputs=outputs, elapsed_s=elapsed_s)
+
+
+def run_sandboxed(
+    job: SandboxJob,
+    on_progress: Callable[[Progress], None] | None = None,
+    timeout: float | None = None,
+) -> Outcome:
+    """Run ``job`` to its end and return the outcome.
+
+    ``on_progress`` is called from this thread with each new report. After ``timeout`` seconds of
+    wall time the run is killed. Faults of program and host are outcomes and never exceptions.
+    """
+    until_s = None if timeout is None else time.monotonic() + timeout
+    with SandboxProcess.start(job) as process:
+        seen = Progress()
+        while True:
+            outcome = process.wait(POLL_S if on_progress is None else POLL_S / 5)
+            if on_progress is not None and process.progress is not seen:
+                seen = process.progress
+                on_progress(seen)
+            if outcome is not None:
+                return outcome
+            if until_s is not None and time.monotonic() > until_s:
+                process.kill(f"the run was stopped by its caller after {timeout:g} s")
+
+
+def absolute_paths(job: SandboxJob) -> SandboxJob:
+    """The same job with absolute host paths, as the worker runs in another folder."""
+
+    def full(path: str) -> str:
+        return str(Path(path).absolute())
+
+    return msgspec.structs.replace(
+        job,
+        module=full(job.module),
+        inputs={name: full(path) for name, path in job.inputs.items()},
+        stdin=None if job.stdin is None else full(job.stdin),
+        output_dir=full(job.output_dir),
+        cache_dir=None if job.cache_dir is None else full(job.cache_dir),
+    )

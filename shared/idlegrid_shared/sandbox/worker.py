@@ -1,0 +1,193 @@
+"""The worker: one subprocess, one program, one outcome.
+
+It reads one line of JSON, the job, from standard input and answers with lines of JSON on standard
+output: ``{"progress": …}`` a few times a second at most, ``{"outcome": …}`` once at the end. When
+its standard input ends, its parent is gone, and it goes too.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from .confine import confine_process, confine_run
+from .fault import Refused
+
+TICK_S = 0.25
+COMPILE_TIME_S_MAX = 900.0
+JOB_BYTES_MAX = 64 * 1024 * 1024
+#: Room on the native stack for the host's own functions, besides the guest's part of it.
+HOST_STACK_BYTES = 8 * 1024 * 1024
+
+Send = Callable[[dict[str, Any]], None]
+
+
+class Run:
+    """One job on its way: the guest runs in a thread of its own, the main thread watches it."""
+
+    def __init__(self, job: dict[str, Any], send: Send) -> None:
+        from .guest import Guest  # loads wasmtime, which wants the confined process
+
+        self.job = job
+        self.send = send
+        self.guest = Guest(job)
+        self.started = False
+        #: True when a report may be sent; the watcher sets it, the report clears it.
+        self.due = True
+        self.figures: dict[str, Any] = {}
+        self.outcome: dict[str, Any] | None = None
+        self._once = threading.Lock()
+
+    def report(self) -> None:
+        """Send progress and ops if it is time; called from within host calls."""
+        if not self.due:
+            return
+        self.due = False
+        self._send_progress()
+
+    def _send_progress(self) -> None:
+        world = self.guest.world
+        self.figures = {
+            "fraction": world.progress if world is not None else 0.0,
+            "ops": self.guest.ops(),
+            "peak_memory_bytes": self.guest.peak_memory_bytes(),
+            "started": self.started,
+        }
+        self.send({"progress": self.figures})
+
+    def execute(self) -> None:
+        """Compile, run, write outputs, send the outcome: the life of the guest's thread."""
+        outputs: list[dict[str, Any]] = []
+        code = 0
+        try:
+            world = self.guest.make_world(lambda fraction: self.report())
+            module = self.guest.load()
+            confine_run(self.job["limits"]["output_bytes"])
+            self.started = True
+            reason, message, code = self.guest.run(module, world, self.report)
+            self._send_progress()
+            if reason == "ok":
+                outputs = self.guest.write_outputs()
+        except Refused as error:
+            reason, message = error.reason, error.message
+        self.finish(reason, message, code, outputs)
+
+    def finish(
+        self, reason: str, message: str, code: int = 0, outputs: list[dict[str, Any]] | None = None
+    ) -> None:
+        """Send the outcome; only the first call counts."""
+        if not self._once.acquire(blocking=False):
+            return
+        world = self.guest.world
+        elapsed_s, cpu_s = self.times()
+        self.outcome = {
+            "status": "success" if reason == "ok" else "error",
+            "reason": reason,
+            "message": message,
+            "exit_code": code,
+            "ops": self.figures.get("ops", 0),
+            "elapsed_s": elapsed_s,
+            "cpu_s": cpu_s,
+            "peak_memory_bytes": self.figures.get("peak_memory_bytes", 0),
+            "stderr": world.log.text() if world is not None else "",
+            "outputs": outputs or [],
+        }
+        self.send({"outcome": self.outcome})
+
+    def times(self) -> tuple[float, float]:
+        """Wall and processor seconds since the program started."""
+        if not self.started or not self.guest.started_s:
+            return 0.0, 0.0
+        return (
+            time.monotonic() - self.guest.started_s,
+            time.process_time() - self.guest.started_cpu_s,
+        )
+
+    def watch(self, thread: threading.Thread) -> None:
+        """Wait for the guest's thread; end the run when its time is up."""
+        limit_s: float = self.job["limits"]["time_s"]
+        began_s = time.monotonic()
+        while thread.is_alive():
+            thread.join(TICK_S if limit_s > 4 * TICK_S else min(TICK_S, limit_s / 4))
+            self.due = True
+            if self.started and self.times()[1] > limit_s:
+                self.finish("time_limit", f"the program used up its {limit_s:g} s of computing")
+                return
+            if not self.started and time.monotonic() - began_s > COMPILE_TIME_S_MAX:
+                self.finish(
+                    "time_limit", f"the module was not compiled within {COMPILE_TIME_S_MAX:g} s"
+                )
+                return
+
+
+def _take_output() -> Send:
+    """Keep the real standard output for messages; whatever else prints goes nowhere."""
+    real = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    lock = threading.Lock()
+
+    def send(message: dict[str, Any]) -> None:
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        with lock:
+            while data:
+                data = data[os.write(real, data) :]
+
+    return send
+
+
+def _read_job() -> dict[str, Any]:
+    """The first line of standard input, read without reading beyond it."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 1 << 16)
+        if not piece or len(line) > JOB_BYTES_MAX:
+            os._exit(2)
+        line += piece
+    job: dict[str, Any] = json.loads(line)
+    return job
+
+
+def _leave_with_parent() -> None:
+    """End the process when standard input does."""
+    try:
+        while os.read(0, 1 << 16):
+            pass
+    except OSError:
+        pass
+    os._exit(3)
+
+
+def main() -> None:
+    """Run the job from standard input; never returns."""
+    message = _read_job()
+    confine_process(message["parent"])
+    send = _take_output()
+    run = Run(message["job"], send)
+
+    def give_up(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run.finish("host_error", f"the sandbox worker failed: {kind.__name__}: {error}")
+        os._exit(1)
+
+    threading.excepthook = lambda args: give_up(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = give_up
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    stack = message["job"]["profile"]["max_wasm_stack_bytes"]
+    threading.stack_size(stack + HOST_STACK_BYTES)
+    thread = threading.Thread(target=run.execute, daemon=True)
+    thread.start()
+    run.watch(thread)
+    # Nothing is left to tidy up, and tearing down the engine would only cost time.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
