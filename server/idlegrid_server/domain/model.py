@@ -154,3 +154,29 @@ class BatchSnapshot(Value, frozen=True):
     stages: tuple[StageSnapshot, ...]
     revision: int = 0  # of the newest answer; 0 = none yet
     answer_stale: bool = False  # a unit was reopened and assimilated anew since that answer
+
+
+class StageChange(Value, frozen=True):
+    """One step of a stage's life cycle. Its units follow when they are next looked at."""
+
+    stage_id: int
+    state: StageState
+    reason: str = ""
+
+
+class BatchChange(Value, frozen=True):
+    """One step of the batch's life cycle; a plan may hold several in a row."""
+
+    state: BatchState
+    reason: str = ""
+
+
+class BatchPlan(Value, frozen=True):
+    """What to do with one batch. Void if the batch's version is no longer ``version``."""
+
+    batch_id: int
+    version: int
+    steps: tuple[BatchChange, ...] = ()
+    stages: tuple[StageChange, ...] = ()
+    answer: int | None = None  # revision of the answer that the pipeline must make now
+    due_at: int | None = None  # when to look again; None = only when something happens

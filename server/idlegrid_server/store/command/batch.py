@@ -1,0 +1,146 @@
+"""Commands about batches: made, filled with units, started, steered, answered."""
+
+from typing import ClassVar, Literal
+
+from idlegrid_server.domain.model import BatchState, Placement, StageKind
+
+from .base import Command, Done, Part, Result
+from .exchange import FileIn
+
+UNITS_MAX = 1_000  # of one InsertUnits
+
+
+class NewStage(Part, frozen=True):
+    """A stage as submitted. ``inputs`` and ``policy`` are JSON."""
+
+    index: int
+    kind: StageKind
+    placement: Placement
+    app_version_id: int
+    program: str
+    inputs: str
+    policy: str
+    memory_bytes: int
+    profile: str
+    expected: int = 0  # a map stage learns it when its table has been checked
+
+
+class CreateBatchResult(Result, frozen=True):
+    """created; existing (same key, same spec); conflict (same key, other spec); missing_files."""
+
+    status: Literal["created", "existing", "conflict", "missing_files"]
+    batch_id: int = 0
+    missing: tuple[bytes, ...] = ()
+
+
+class CreateBatch(Command[CreateBatchResult], frozen=True):
+    """Store a batch in state checking, its stages waiting, and the job that checks its table.
+
+    ``files`` are the hashes it names; each must be public or the account's own.
+    """
+
+    answers: ClassVar[type[Result]] = CreateBatchResult
+    account_id: int
+    app_version_id: int
+    name: str
+    idempotency_key: str | None
+    spec: str
+    seed: bytes
+    priority: int
+    on_failure: str
+    stages: tuple[NewStage, ...]
+    files: tuple[bytes, ...] = ()
+
+
+class NewUnit(Part, frozen=True):
+    """One line of a batch's table. ``inputs`` is JSON of its own files, if it has any."""
+
+    args: str
+    inputs: str | None = None
+
+
+class InsertUnitsResult(Result, frozen=True):
+    """``created`` units stand in the stage now: go on there. closed: the batch has ended."""
+
+    status: Literal["ok", "wrong_offset", "closed"]
+    created: int
+
+
+class InsertUnits(Command[InsertUnitsResult], frozen=True):
+    """Append at most ``UNITS_MAX`` units at ``offset``; those that are already there are skipped."""
+
+    answers: ClassVar[type[Result]] = InsertUnitsResult
+    bulk: ClassVar[bool] = True
+    stage_id: int
+    offset: int
+    units: tuple[NewUnit, ...]
+
+
+class StartBatch(Command[Done], frozen=True):
+    """The table of the first stage is good and has ``expected`` lines: units may go out."""
+
+    answers: ClassVar[type[Result]] = Done
+    batch_id: int
+    expected: int
+    actor: str = "submit"
+
+
+class FailBatch(Command[Done], frozen=True):
+    """End a batch that cannot go on, with a reason for its owner. Its units are cancelled."""
+
+    answers: ClassVar[type[Result]] = Done
+    batch_id: int
+    reason: str
+    actor: str
+
+
+class PauseBatch(Command[Done], frozen=True):
+    """Send nothing more of a batch; what is out may come back."""
+
+    answers: ClassVar[type[Result]] = Done
+    batch_id: int
+    reason: str
+    actor: str
+
+
+class ResumeBatch(Command[Done], frozen=True):
+    """Let a paused batch go on."""
+
+    answers: ClassVar[type[Result]] = Done
+    batch_id: int
+    actor: str
+
+
+class CancelBatch(Command[Done], frozen=True):
+    """End a batch; its units are cancelled, its answers stay."""
+
+    answers: ClassVar[type[Result]] = Done
+    batch_id: int
+    reason: str
+    actor: str
+
+
+class AddAnswerResult(Result, frozen=True):
+    """``revision`` of the answer. stale: the batch moved on meanwhile, make the answer anew."""
+
+    status: Literal["added", "existing", "stale"]
+    revision: int
+
+
+class AddAnswer(Command[AddAnswerResult], frozen=True):
+    """Store answer ``revision`` of a batch and, with ``state``, end the batch by it.
+
+    ``version`` is the batch's when the answer was made. ``detail`` is JSON.
+    """
+
+    answers: ClassVar[type[Result]] = AddAnswerResult
+    batch_id: int
+    version: int
+    revision: int
+    manifest: bytes
+    manifest_hash: bytes
+    files: tuple[FileIn, ...]  # data None: the file's row exists
+    detail: str
+    state: BatchState | None = None
+    reason: str = ""
+    actor: str = "pass"
