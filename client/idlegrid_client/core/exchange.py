@@ -1,0 +1,95 @@
+"""When to talk to a project's server, and what to say.
+
+One request of ours is under way per project, never two. A request keeps its id and its bytes until
+it is answered, however often it must be sent.
+"""
+
+from idlegrid_shared.wire import REPORTS_MAX, Machine
+
+from .draft import Draft
+from .instruction import Enrol, SendExchange
+from .limit import HEARTBEAT_S, MACHINE_REPEAT_S, REFRESH_S, REPORT_BYTES_MAX, US
+from .model import REPORTABLE, Pending, ProjectState, TaskState
+from .work_fetch import compute_want
+
+
+def due_at(draft: Draft, project: ProjectState) -> int:
+    """When this project's server should hear of us next (µs UTC), if nothing else happens."""
+    return max(project.next_contact_at, _reason_at(draft, project))
+
+
+def _reason_at(draft: Draft, project: ProjectState) -> int:
+    if project.pending is not None or not project.enrolled:
+        return 0
+    tasks = draft.tasks_of(project.fingerprint)
+    if compute_want(draft.view(), project) is not None:
+        return 0
+    idle_s = HEARTBEAT_S if tasks else REFRESH_S
+    reasons = [project.last_reply_at + int(idle_s * US)]
+    reasons += [t.retry_at for t in tasks if t.phase in REPORTABLE or t.wants_reoffer]
+    return min(reasons)
+
+
+def contact(draft: Draft, project: ProjectState) -> None:
+    """Send what is due: an enrolment, the unanswered request again, or a new one."""
+    if project.busy or due_at(draft, project) > draft.now:
+        return
+    fingerprint = project.fingerprint
+    if not project.enrolled:
+        draft.project(fingerprint, busy="enrol")
+        draft.emit(Enrol(fingerprint, draft.random_id()))
+    elif project.pending is not None:
+        pending = project.pending
+        draft.project(fingerprint, busy="exchange")
+        draft.emit(SendExchange(fingerprint, pending.request_id, pending.seq, again=True))
+    else:
+        _send_new(draft, project)
+
+
+def _send_new(draft: Draft, project: ProjectState) -> None:
+    tasks = draft.tasks_of(project.fingerprint)
+    reports = _reports_to_send(tasks, project, draft.now)
+    held = tuple(t.id for t in tasks if t.id not in reports and not t.wants_reoffer)
+    want = compute_want(draft.view(), project)
+    machine = _machine_to_tell(draft, project)
+    pending = Pending(draft.random_id(), project.seq + 1, reports, want.tasks if want else 0)
+    draft.project(
+        project.fingerprint,
+        busy="exchange",
+        seq=pending.seq,
+        pending=pending,
+        machine_sent=machine or project.machine_sent,
+        machine_sent_at=draft.now if machine else project.machine_sent_at,
+    )
+    draft.emit(
+        SendExchange(
+            project=project.fingerprint,
+            request_id=pending.request_id,
+            seq=pending.seq,
+            reports=reports,
+            held=held,
+            want=want,
+            machine=machine,
+        )
+    )
+
+
+def _reports_to_send(tasks: list[TaskState], project: ProjectState, now: int) -> tuple[str, ...]:
+    """Oldest first, as many as fit; fewer after failures, in case one of them is what hurts."""
+    count_max = max(1, REPORTS_MAX >> min(project.failures, 16))
+    chosen: list[str] = []
+    weight = 0
+    for task in sorted(tasks, key=lambda t: (t.tries, t.accepted_at)):
+        if task.phase not in REPORTABLE or task.retry_at > now or task.result is None:
+            continue
+        weight += task.result.weight_bytes()
+        if len(chosen) >= count_max or (chosen and weight > REPORT_BYTES_MAX):
+            break
+        chosen.append(task.id)
+    return tuple(chosen)
+
+
+def _machine_to_tell(draft: Draft, project: ProjectState) -> Machine | None:
+    machine = draft.view().machine
+    old = draft.now - project.machine_sent_at >= MACHINE_REPEAT_S * US
+    return machine if old or project.machine_sent != machine else None

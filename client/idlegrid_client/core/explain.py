@@ -1,0 +1,56 @@
+"""Why things are as they are, in plain words, from the state alone."""
+
+from .limit import US
+from .model import UNFINISHED, AgentState, ProjectState
+from .work_fetch import why_no_fetch
+
+
+def explain_agent(state: AgentState, now: int) -> str:
+    """One sentence: what the agent does, or why it does nothing."""
+    if state.stopping:
+        return "The client is stopping."
+    running = len(state.running())
+    if running:
+        tasks = "task runs" if running == 1 else "tasks run"
+        free = state.cores - running
+        more = f"; {free} of {state.cores} cores are free" if free > 0 else ""
+        return f"{running} {tasks}{more}."
+    if not state.projects:
+        return "No project is attached: use `idlegrid-client attach` with a project's link."
+    reasons = {explain_project(state, p, now) for p in state.projects.values()}
+    return "Nothing runs. " + " ".join(sorted(reasons))
+
+
+def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
+    """One sentence: how it stands with this project."""
+    name = project.name or project.url
+    again = max(0, round((project.next_contact_at - now) / US))
+    mine = state.tasks_of(project.fingerprint)
+    stock = [t for t in mine if t.phase in UNFINISHED]
+    if project.leaving:
+        return f"{name}: leaving it as soon as the server knows."
+    if project.blocked:
+        return f"{name}: the server does not want this host ({project.blocked})."
+    if project.trouble:
+        return f"{name}: {project.trouble} (the next attempt is in {again} s)."
+    if not project.enrolled:
+        return f"{name}: this machine is about to introduce itself."
+    if project.timestamp_expires_at <= now:
+        return (
+            f"{name}: the server's last sign of freshness is over seven days old, so no task is "
+            "started until it renews it (or this machine's clock is wrong)."
+        )
+    if any(t.phase == "running" for t in stock):
+        return f"{name}: computing."
+    if stock:
+        fetching = sum(1 for t in stock if t.phase in ("new", "downloading"))
+        if fetching:
+            return f"{name}: fetching the files of {fetching} tasks."
+        return f"{name}: {len(stock)} tasks wait for a free core or memory."
+    hindrance = why_no_fetch(state, project)
+    if hindrance:
+        return f"{name}: {hindrance}."
+    if project.last_wanted and not project.last_given:
+        why = "; ".join(r.text.rstrip(".") for r in project.refusals) or "it has no work just now"
+        return f"{name}: the server gave no work: {why} (asked again in {again} s)."
+    return f"{name}: it will be asked for work in {again} s."

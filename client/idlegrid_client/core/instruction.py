@@ -1,0 +1,138 @@
+"""What the shell shall do, in this order. Saves come before what relies on them."""
+
+from typing import Literal
+
+from idlegrid_shared.wire import Machine, Want
+
+from .model import ProjectState, TaskState, Value
+
+
+class SendExchange(Value, frozen=True):
+    """Write the request down, durably, then send it. ``again``: send the stored bytes unchanged."""
+
+    project: str
+    request_id: str
+    seq: int
+    reports: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    want: Want | None = None
+    machine: Machine | None = None
+    again: bool = False
+
+
+class CloseExchange(Value, frozen=True):
+    """The request is answered and its consequences are saved: forget its body."""
+
+    project: str
+    seq: int
+
+
+class Enrol(Value, frozen=True):
+    """Introduce this device to the server."""
+
+    project: str
+    request_id: str
+
+
+class NewDeviceKey(Value, frozen=True):
+    """Set the old device key aside and make another."""
+
+    project: str
+
+
+class SaveProject(Value, frozen=True):
+    """Write down what of a project must survive a restart."""
+
+    project: ProjectState
+
+
+class ForgetProject(Value, frozen=True):
+    """Nothing of it is needed any more: delete its folder."""
+
+    project: str
+
+
+class SaveTask(Value, frozen=True):
+    """Write the task down, durably."""
+
+    task: TaskState
+
+
+class ForgetTask(Value, frozen=True):
+    """Delete the task's folder with its outputs."""
+
+    project: str
+    task: str
+    why: str
+
+
+class Download(Value, frozen=True):
+    """Fetch a file into the cache."""
+
+    project: str
+    sha256: str
+    bytes: int
+    url: str
+
+
+class Upload(Value, frozen=True):
+    """Send an output: ``name`` is one of the files in the task's folder with that content."""
+
+    project: str
+    task: str
+    sha256: str
+    bytes: int
+    name: str
+
+
+class StartTask(Value, frozen=True):
+    """Verify once more, then run it in the sandbox."""
+
+    project: str
+    task: str
+
+
+class StopTask(Value, frozen=True):
+    """End its sandbox; no event is awaited."""
+
+    project: str
+    task: str
+
+
+class Notify(Value, frozen=True):
+    """Tell the volunteer (log, status)."""
+
+    level: Literal["info", "warning", "error"]
+    code: str
+    text: str
+    project: str = ""
+    task: str = ""
+
+
+class Wait(Value, frozen=True):
+    """Nothing to do before ``until`` (µs UTC) unless something happens. Always the last one."""
+
+    until: int
+
+
+class Exit(Value, frozen=True):
+    """All is saved: end the process."""
+
+
+Instruction = (
+    SendExchange
+    | CloseExchange
+    | Enrol
+    | NewDeviceKey
+    | SaveProject
+    | ForgetProject
+    | SaveTask
+    | ForgetTask
+    | Download
+    | Upload
+    | StartTask
+    | StopTask
+    | Notify
+    | Wait
+    | Exit
+)

@@ -1,0 +1,199 @@
+"""What the agent knows, as values: itself, its projects, their files, its tasks.
+
+Times named ``…_at`` are µs UTC. A project is named by the fingerprint of its root key.
+
+A task's phase::
+
+    new ─► downloading ─► ready ⇄ running ─► computed ─► uploading ─► reporting ─► receipted
+     ▲_________│ (files lost: offered anew)  │   └──────────────────────▲
+                                             ├─► failed ──────► receipted
+    any unfinished ─► aborted ─► receipted   └─► aborted
+    any ─► forgotten  (the server cancelled or refused it, or the project is left)
+"""
+
+from typing import Literal
+
+import msgspec
+
+from idlegrid_shared.manifest import ManifestEntry
+from idlegrid_shared.signing import Signed
+from idlegrid_shared.wire import Machine, Outcome, Refusal
+
+Phase = Literal[
+    "new",
+    "downloading",
+    "ready",
+    "running",
+    "computed",
+    "uploading",
+    "reporting",
+    "receipted",
+    "forgotten",
+    "failed",
+    "aborted",
+]
+UNFINISHED: frozenset[Phase] = frozenset({"new", "downloading", "ready", "running"})
+REPORTABLE: frozenset[Phase] = frozenset({"reporting", "failed", "aborted"})
+DELIVERING: frozenset[Phase] = frozenset({"computed", "uploading", *REPORTABLE})
+GONE: frozenset[Phase] = frozenset({"receipted", "forgotten"})
+
+TaskKey = tuple[str, str]  # (project fingerprint, task id)
+
+
+class Value(msgspec.Struct, frozen=True):
+    """Base of everything here: immutable and comparable, so that a story can be told exactly."""
+
+
+class FileNeed(Value, frozen=True):
+    """A file that a task reads, and the project's path to it (with its short-lived token)."""
+
+    sha256: str
+    bytes: int
+    url: str
+
+
+class Result(Value, frozen=True):
+    """What became of a task, as it will be reported; output bytes lie in the task's folder."""
+
+    outcome: Outcome
+    reason: str = "ok"
+    exit_code: int = 0
+    ops: int = 0
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: int = 0
+    profile: str = ""
+    stderr: str = ""
+    manifest: tuple[ManifestEntry, ...] = ()
+    manifest_hash: str = ""  # "" unless outcome is success, as in the receipt
+    inline: tuple[str, ...] = ()  # names of outputs that travel inside the report
+
+    def uploads(self) -> dict[str, ManifestEntry]:
+        """One entry per content that must be uploaded before the report."""
+        inline = set(self.inline)
+        return {e.sha256: e for e in reversed(self.manifest) if e.name not in inline}
+
+    def weight_bytes(self) -> int:
+        """About how much of a request this report takes (base64 and names included)."""
+        inline = set(self.inline)
+        carried = sum(e.bytes for e in self.manifest if e.name in inline)
+        return 1_000 + carried * 4 // 3 + len(self.stderr) * 2 + 400 * len(self.manifest)
+
+
+class Step(Value, frozen=True):
+    """One line of a task's story."""
+
+    at: int
+    phase: Phase
+    cause: str
+
+
+class TaskState(Value, frozen=True):
+    """One task here. ``result`` is set exactly in the phases from computed, failed, aborted on."""
+
+    project: str
+    id: str
+    phase: Phase
+    deadline_at: int
+    accepted_at: int
+    memory_bytes: int = 0
+    time_s: float = 0.0  # the wall time that its program may take
+    app: str = ""
+    version: str = ""
+    program: str = ""
+    unit: str = ""
+    batch: str = ""
+    release: str = ""  # SHA-256 of the signed release's body
+    descriptor: Signed | None = None  # None only when a broken disk left nothing but the result
+    files: tuple[FileNeed, ...] = ()
+    result: Result | None = None
+    uploaded: tuple[str, ...] = ()  # contents that the server has
+    sending: tuple[str, ...] = ()  # contents on their way now
+    tries: int = 0  # failures in this phase, for the backoff
+    retry_at: int = 0
+    reoffers: int = 0
+    wants_reoffer: bool = False  # in phase new: not held any more, until the server offers it again
+    progress: float = 0.0
+    started_at: int = 0
+    history: tuple[Step, ...] = ()
+
+    @property
+    def key(self) -> TaskKey:
+        """Where the agent files it."""
+        return (self.project, self.id)
+
+    def story(self) -> str:
+        """All remembered steps in one line, for an error message or the log."""
+        return "; ".join(f"{s.at} {s.phase} ({s.cause})" for s in self.history)
+
+
+class FileState(Value, frozen=True):
+    """A file of a project: wanted → downloading → present; back to wanted after a failure."""
+
+    sha256: str
+    bytes: int
+    url: str
+    state: Literal["wanted", "downloading", "present"] = "wanted"
+    tries: int = 0
+    retry_at: int = 0
+
+
+class Pending(Value, frozen=True):
+    """A request that was sent, or is about to be, and not answered: repeated until it is."""
+
+    request_id: str
+    seq: int
+    reported: tuple[str, ...] = ()
+    wanted: int = 0
+
+
+Busy = Literal["", "exchange", "enrol", "key"]
+
+
+class ProjectState(Value, frozen=True):
+    """One attached project."""
+
+    fingerprint: str
+    name: str
+    url: str
+    enrolled: bool = False
+    house: bool = False
+    busy: Busy = ""  # at most one request of ours is under way
+    seq: int = 0
+    pending: Pending | None = None
+    next_contact_at: int = 0
+    interval_s: float = 0.0  # what the server asked for last
+    failures: int = 0  # exchanges failed in a row
+    trouble: str = ""  # the last failure, in words
+    blocked: str = ""  # why the server does not want this host; "" = it does
+    timestamp_expires_at: int = 0
+    last_reply_at: int = 0
+    last_wanted: int = 0
+    last_given: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    machine_sent_at: int = 0
+    machine_sent: Machine | None = None
+    leaving: bool = False
+    files: dict[str, FileState] = {}
+    delivered: int = 0  # results receipted since the start of this agent
+
+
+class AgentState(Value, frozen=True):
+    """Everything. ``cores`` and ``memory_bytes`` are what tasks may use, not what there is."""
+
+    cores: int
+    memory_bytes: int
+    machine: Machine
+    projects: dict[str, ProjectState] = {}
+    tasks: dict[TaskKey, TaskState] = {}
+    disk_free_bytes: int = 2**62
+    task_s: float = 0.0  # what a task takes, running mean; 0 = not known yet
+    stopping: bool = False
+
+    def tasks_of(self, project: str) -> list[TaskState]:
+        """The project's tasks, oldest first."""
+        return [t for key, t in self.tasks.items() if key[0] == project]
+
+    def running(self) -> list[TaskState]:
+        """Tasks that hold a core."""
+        return [t for t in self.tasks.values() if t.phase == "running"]

@@ -1,0 +1,40 @@
+"""Which ready tasks start now: earliest deadline first, within cores and memory."""
+
+from .model import AgentState, TaskState
+
+
+def choose_to_start(state: AgentState, now: int) -> list[TaskState]:
+    """The ready tasks to start, in order.
+
+    A task that does not fit beside those that run is passed over for a smaller one, but only while
+    it is not the most urgent: the first in line keeps its claim on memory, or it would starve.
+    A project with a stale timestamp, or one that is being left, starts none.
+    """
+    running = state.running()
+    cores = state.cores - len(running)
+    memory = state.memory_bytes - sum(t.memory_bytes for t in running)
+    chosen: list[TaskState] = []
+    for place, task in enumerate(_line(state, now)):
+        if len(chosen) >= cores:
+            break
+        if task.memory_bytes <= memory:
+            chosen.append(task)
+            memory -= task.memory_bytes
+        elif place == 0:
+            break
+    return chosen
+
+
+def _line(state: AgentState, now: int) -> list[TaskState]:
+    ready = [
+        task
+        for task in state.tasks.values()
+        if task.phase == "ready" and task.retry_at <= now and _may_start(state, task, now)
+    ]
+    return sorted(ready, key=lambda t: (t.deadline_at, t.accepted_at, t.project, t.id))
+
+
+def _may_start(state: AgentState, task: TaskState, now: int) -> bool:
+    project = state.projects[task.project]
+    fits = task.memory_bytes <= state.memory_bytes
+    return fits and not project.leaving and now < project.timestamp_expires_at

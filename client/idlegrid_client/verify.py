@@ -1,0 +1,249 @@
+"""What is believed, and why. All rules of trust stand here; there is no I/O in this module.
+
+1. The volunteer agreed to a fingerprint. Only the root key with that fingerprint counts.
+2. Root signs delegations. A lower serial than the highest ever seen is refused.
+3. Only an online key in the delegations signs timestamps, task descriptors and receipts.
+4. A timestamp lives seven days at most, names our root, and is not older than the one we have, nor
+   does it name other delegations than ours. Without a fresh one no task is started.
+5. A descriptor names our root, or it is another project's and worthless here.
+6. A descriptor names its release by the hash of the release's signed body; the release is signed
+   by a publisher that root delegated for exactly this app name, and is of the app and version that
+   the descriptor says.
+7. A release's programs name their modules by hash, run on our platform and sandbox profile, and
+   have limits within bounds (reading them checks that).
+8. Inputs have plain relative names, hashes and sizes; their bytes are checked against both.
+9. A receipt names our root, the task, our device key, and the manifest that we reported.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import TypeVar, cast
+
+import msgspec
+
+from idlegrid_shared.documents import (
+    PLATFORM_WASM,
+    TIMESTAMP_LIFE_S,
+    Delegations,
+    Receipt,
+    Release,
+    TaskDescriptor,
+    Timestamp,
+    open_by_online,
+    open_delegations,
+    open_release,
+)
+from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
+from idlegrid_shared.sandbox.profile import can_run
+from idlegrid_shared.signing import SignatureError, Signed
+
+from .core.model import Value
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+US = 1_000_000
+ARGS_MAX = 1_000
+ARGS_BYTES_MAX = 65_536
+INPUTS_MAX = 10_000
+INPUT_BYTES_MAX = 16 * 1024**3
+DEADLINE_S_MAX = 400 * 86_400
+SEED_BYTES = 32
+
+
+class VerifyError(ValueError):
+    """Something that must not be believed. ``code`` is the reason that the server is told."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Trust(Value, frozen=True):
+    """A project's chain as far as it is verified."""
+
+    fingerprint: str
+    signed_delegations: Signed
+    delegations: Delegations
+    signed_timestamp: Signed | None = None
+    timestamp: Timestamp | None = None
+
+    @property
+    def root(self) -> str:
+        """The root public key, hex."""
+        return self.delegations.root
+
+    @property
+    def expires_at(self) -> int:
+        """Until when new tasks may start (µs UTC)."""
+        return self.timestamp.expires_at if self.timestamp is not None else 0
+
+
+def open_trust(
+    fingerprint: str,
+    delegations: Signed,
+    timestamp: Signed | None = None,
+    serial_min: int = 0,
+) -> Trust:
+    """Rules 1 to 4 for what a stranger, or our own disk, says; raises :class:`VerifyError`."""
+    trust = Trust(fingerprint, delegations, _open_delegations(fingerprint, delegations, serial_min))
+    return _with_timestamp(trust, timestamp) if timestamp is not None else trust
+
+
+def renew_trust(
+    trust: Trust, delegations: Signed | None = None, timestamp: Signed | None = None
+) -> Trust:
+    """Take newer delegations and timestamp; raises :class:`VerifyError` for a step back.
+
+    What is already known is left alone. A timestamp of newer delegations than are known, or will
+    be known with this call, has code ``stale_delegations``: fetch them first.
+    """
+    if delegations is not None and delegations != trust.signed_delegations:
+        known = trust.delegations.serial
+        opened = _open_delegations(trust.fingerprint, delegations, known)
+        if opened.serial == known and opened != trust.delegations:
+            raise VerifyError(
+                "two_delegations",
+                f"the project's root signed two different delegations with serial {known}",
+            )
+        trust = msgspec.structs.replace(trust, signed_delegations=delegations, delegations=opened)
+    if timestamp is not None and timestamp != trust.signed_timestamp:
+        trust = _with_timestamp(trust, timestamp)
+    return trust
+
+
+def _open_delegations(fingerprint: str, signed: Signed, serial_min: int) -> Delegations:
+    try:
+        opened = open_delegations(signed, fingerprint)
+    except SignatureError as error:
+        raise VerifyError("bad_delegations", str(error)) from error
+    if opened.serial < serial_min:
+        raise VerifyError(
+            "old_delegations",
+            f"the server shows delegations {opened.serial}, but {serial_min} were seen already: "
+            "an old state is replayed",
+        )
+    return opened
+
+
+def _with_timestamp(trust: Trust, signed: Signed) -> Trust:
+    stamp = _by_online("timestamp", signed, Timestamp, trust, "bad_timestamp")
+    if stamp.root != trust.root:
+        raise VerifyError("bad_timestamp", "the timestamp belongs to another project")
+    if not 0 < stamp.expires_at - stamp.issued_at <= TIMESTAMP_LIFE_S * US:
+        raise VerifyError("bad_timestamp", "the timestamp claims to live longer than seven days")
+    if stamp.delegations_serial > trust.delegations.serial:
+        raise VerifyError(
+            "stale_delegations",
+            f"delegations {stamp.delegations_serial} are current, "
+            f"but only {trust.delegations.serial} are known here",
+        )
+    known = trust.timestamp
+    if stamp.delegations_serial < trust.delegations.serial:
+        raise VerifyError("old_timestamp", "the timestamp is older than the delegations known")
+    if known is not None and stamp.issued_at < known.issued_at:
+        return trust  # a reply that was overtaken; the newer one stays
+    return msgspec.structs.replace(trust, signed_timestamp=signed, timestamp=stamp)
+
+
+def _by_online(kind: str, signed: Signed, document: type[T], trust: Trust, code: str) -> T:
+    try:
+        opened = open_by_online(kind, signed, document, trust.delegations)  # type: ignore[arg-type]
+    except SignatureError as error:
+        raise VerifyError(code, str(error)) from error
+    return cast(T, opened)
+
+
+def release_hash(signed: Signed) -> str:
+    """The name of a release: the SHA-256 (hex) of its signed body."""
+    return hashlib.sha256(signed.body).hexdigest()
+
+
+def check_release(trust: Trust, signed: Signed) -> Release:
+    """Rules 6 and 7; raises :class:`VerifyError`."""
+    try:
+        release = open_release(signed, trust.delegations)
+    except SignatureError as error:
+        raise VerifyError("bad_release", str(error)) from error
+    what = f"{release.app} {release.version}"
+    if release.platform != PLATFORM_WASM or release.runtime != "wasm":
+        raise VerifyError(
+            "bad_platform", f"{what} is made for {release.platform}, which this client cannot run"
+        )
+    if not can_run(release.profile):
+        raise VerifyError(
+            "bad_profile", f"{what} needs the sandbox {release.profile.name}, not to be had here"
+        )
+    for program in release.programs:
+        try:
+            program.limits.check()
+            check_sha256(program.module.sha256)
+        except (LimitError, ManifestError) as error:
+            raise VerifyError(
+                "bad_release", f"{what}, program {program.name!r}: {error}"
+            ) from error
+    return release
+
+
+def check_descriptor(
+    trust: Trust, signed: Signed, releases: Mapping[str, Signed]
+) -> tuple[TaskDescriptor, Release]:
+    """Rules 3, 5, 6, 7 and 8; ``releases`` by hash. Raises :class:`VerifyError`."""
+    descriptor = _by_online("task", signed, TaskDescriptor, trust, "bad_descriptor")
+    if descriptor.project != trust.root:
+        raise VerifyError("other_project", "the task descriptor belongs to another project")
+    _check_descriptor_bounds(descriptor)
+    signed_release = releases.get(descriptor.release)
+    if signed_release is None or release_hash(signed_release) != descriptor.release:
+        raise VerifyError("no_release", f"release {descriptor.release[:16]}… was not sent along")
+    release = check_release(trust, signed_release)
+    if (release.app, release.version) != (descriptor.app, descriptor.version):
+        raise VerifyError(
+            "other_release",
+            f"the task is for {descriptor.app} {descriptor.version}, but its release is "
+            f"{release.app} {release.version}",
+        )
+    try:
+        release.program(descriptor.program)
+    except KeyError as error:
+        raise VerifyError("no_program", str(error.args[0])) from error
+    return descriptor, release
+
+
+def _check_descriptor_bounds(descriptor: TaskDescriptor) -> None:
+    args_bytes = sum(len(a.encode("utf-8", "surrogatepass")) + 1 for a in descriptor.args)
+    if len(descriptor.args) > ARGS_MAX or args_bytes > ARGS_BYTES_MAX:
+        raise VerifyError("bad_descriptor", "the task's arguments are too many or too long")
+    if not 1 <= descriptor.deadline_s <= DEADLINE_S_MAX:
+        raise VerifyError("bad_descriptor", f"deadline of {descriptor.deadline_s} s is absurd")
+    try:
+        if len(bytes.fromhex(descriptor.seed)) != SEED_BYTES:
+            raise ValueError
+    except ValueError as error:
+        raise VerifyError("bad_descriptor", "the task's seed is not 32 bytes in hex") from error
+    names = [i.name for i in descriptor.inputs]
+    if len(names) > INPUTS_MAX or len(set(names)) != len(names):
+        raise VerifyError("bad_descriptor", "the task has too many inputs, or one name twice")
+    for given in descriptor.inputs:
+        try:
+            check_name(given.name)
+            check_sha256(given.sha256)
+        except ManifestError as error:
+            raise VerifyError("bad_descriptor", f"an input of the task: {error}") from error
+        if not 0 <= given.bytes <= INPUT_BYTES_MAX:
+            raise VerifyError("bad_descriptor", f"input {given.name!r} has an absurd size")
+
+
+def check_receipt(trust: Trust, signed: Signed, task: str, device: str, manifest: str) -> Receipt:
+    """Rule 9; raises :class:`VerifyError`."""
+    receipt = _by_online("receipt", signed, Receipt, trust, "bad_receipt")
+    for name, value, wanted in (
+        ("project", receipt.project, trust.root),
+        ("task", receipt.task, task),
+        ("device", receipt.device, device),
+        ("manifest", receipt.manifest, manifest),
+    ):
+        if value != wanted:
+            raise VerifyError(
+                "bad_receipt", f"the receipt names another {name}: {value[:20]} not {wanted[:20]}"
+            )
+    return receipt
