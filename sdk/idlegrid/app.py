@@ -1,0 +1,82 @@
+"""An app as its folder tells it: values only. :mod:`.appfile` reads them from ``app.toml``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from idlegrid_shared.documents import Policy
+from idlegrid_shared.sandbox.limits import Limits
+from idlegrid_shared.sandbox.profile import RuntimeProfile
+
+Placement = Literal["server", "grid"]
+
+
+class ProgramSource(msgspec.Struct, frozen=True):
+    """One program: C or C++ sources to compile, or a finished wasm module; exactly one is given."""
+
+    name: str
+    #: Relative to the app's folder, with ``/``.
+    sources: tuple[str, ...]
+    module: Path | None
+    #: Further options for the compiler, after our own.
+    flags: tuple[str, ...]
+    limits: Limits
+
+
+class OnFailure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a failed unit does to its batch: stop it, or be skipped up to a number or a share."""
+
+    mode: Literal["stop", "skip"] = "stop"
+    max_units: int | None = None
+    max_share: float | None = None
+
+    def allows(self, failed: int, units: int) -> bool:
+        """Whether a batch of ``units`` goes on after ``failed`` of them failed."""
+        if failed == 0:
+            return True
+        if self.mode == "stop":
+            return False
+        if self.max_units is not None and failed > self.max_units:
+            return False
+        return self.max_share is None or failed <= self.max_share * units
+
+
+class Split(msgspec.Struct, frozen=True):
+    """How a table becomes work units: one row, one unit."""
+
+    program: str
+    table: Path | None
+    #: Templates such as ``{column}``; one for each argument of the program.
+    args: tuple[str, ...]
+    #: Files that every unit reads: guest name → host file.
+    inputs: Mapping[str, Path]
+    #: Files of single units: guest name → template of a path, relative to the table.
+    files: Mapping[str, str]
+    on_failure: OnFailure
+
+
+class Combine(msgspec.Struct, frozen=True):
+    """The step that turns all outputs into one answer."""
+
+    program: str
+    args: tuple[str, ...]
+    inputs: Mapping[str, Path]
+    placement: Placement
+
+
+class App(msgspec.Struct, frozen=True):
+    """All that ``app.toml`` says, checked."""
+
+    folder: Path
+    name: str
+    version: str
+    summary: str
+    profile: RuntimeProfile
+    programs: Mapping[str, ProgramSource]
+    policy: Policy
+    split: Split
+    combine: Combine | None
+    #: The declared plot as plain data, already checked; drawn when the answer is there.
+    plot: Mapping[str, Any] | None

@@ -1,0 +1,291 @@
+"""Reading ``app.toml``: what an app is, its limits, how a table becomes units, how they combine."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from idlegrid_shared.documents import Policy
+from idlegrid_shared.manifest import ManifestError, check_name
+from idlegrid_shared.sandbox.limits import LimitError, Limits
+from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
+
+from .app import App, Combine, OnFailure, ProgramSource, Split
+from .fault import AppFileError
+from .section import Section
+
+APP_FILE = "app.toml"
+APP_FILE_BYTES_MAX = 1024 * 1024
+PROGRAMS_MAX = 16
+INPUTS_MAX = 1_000
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,62}")
+_SKIP = re.compile(r"skip(?:\s+(\d+)(%?))?")
+_SECTIONS = ("app", "programs", "policy", "split", "combine", "plot")
+_SOURCE_SUFFIXES = {".c", ".cc", ".cpp", ".cxx"}
+
+# Enough for a first program; each can be raised in app.toml up to the sandbox's own caps.
+DEFAULT_LIMITS = Limits(
+    memory_bytes=256 * 1024**2,
+    max_ops=10**12,
+    time_s=3600.0,
+    output_bytes=64 * 1024**2,
+    output_files=100,
+)
+
+
+def read_app(folder: Path) -> App:
+    """Read and check the app in ``folder``; raises :class:`AppFileError`.
+
+    ``folder`` may also be the path of the ``app.toml`` itself.
+    """
+    path = folder if folder.name == APP_FILE else folder / APP_FILE
+    document = _load(path)
+    for name in document:
+        if name not in _SECTIONS:
+            raise AppFileError(
+                f"{path}: [{name}] is not known here; possible are: "
+                + ", ".join(f"[{s}]" for s in _SECTIONS)
+            )
+    for name in ("app", "programs", "split"):
+        if name not in document:
+            raise AppFileError(f"{path}: the section [{name}] is missing")
+    head = Section(path, "app", document["app"])
+    programs = _programs(path, document["programs"])
+    app = App(
+        folder=path.parent.absolute(),
+        name=_matching(head, "name", '"my-app"', _NAME, "lower-case letters, digits and -"),
+        version=_matching(head, "version", '"1.0.0"', _VERSION, "letters, digits, dots and -"),
+        summary=head.text("summary", '"What it computes"', ""),
+        profile=_profile(head),
+        programs=programs,
+        policy=_policy(path, document.get("policy", {})),
+        split=_split(path, document["split"], programs),
+        combine=_combine(path, document["combine"], programs) if "combine" in document else None,
+        plot=_plot(path, document["plot"]) if "plot" in document else None,
+    )
+    head.close()
+    return app
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(APP_FILE_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise AppFileError(
+            f"{path.parent} is not an app: it has no {APP_FILE}; "
+            "`idlegrid app new FOLDER` makes an app that works"
+        ) from error
+    except OSError as error:
+        raise AppFileError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > APP_FILE_BYTES_MAX:
+        raise AppFileError(f"{path} is longer than {APP_FILE_BYTES_MAX} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise AppFileError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise AppFileError(f"{path} is not valid TOML: {error}") from error
+
+
+def _matching(section: Section, key: str, example: str, rule: re.Pattern[str], words: str) -> str:
+    text = section.text(key, example)
+    if not rule.fullmatch(text):
+        raise section.error(key, f"{text!r} must be 1 to 63 {words}; write for example {example}")
+    return text
+
+
+def _profile(head: Section) -> RuntimeProfile:
+    profile = current_profile()
+    return msgspec.structs.replace(profile, nan_canonical=head.flag("nan_canonical", False))
+
+
+def _programs(path: Path, table: object) -> dict[str, ProgramSource]:
+    if not isinstance(table, dict) or not table:
+        raise AppFileError(f"{path}: [programs] needs at least one section [programs.NAME]")
+    if len(table) > PROGRAMS_MAX:
+        raise AppFileError(f"{path}: {len(table)} programs are more than {PROGRAMS_MAX}")
+    return {name: _program(path, name, entry) for name, entry in table.items()}
+
+
+def _program(path: Path, name: str, table: object) -> ProgramSource:
+    section = Section(path, f"programs.{name}", table)
+    if not _NAME.fullmatch(name):
+        raise AppFileError(
+            f"{path}: [programs.{name}]: a program's name is 1 to 63 lower-case letters, digits, -"
+        )
+    sources: tuple[str, ...] = ()
+    module = None
+    if section.has("sources") == section.has("module"):
+        raise section.error(
+            "sources", f'give either sources = ["src/{name}.c"] or module = "{name}.wasm"'
+        )
+    if section.has("sources"):
+        sources = section.texts("sources", f'["src/{name}.c"]')
+        if not sources:
+            raise section.error("sources", "is empty; name at least one C or C++ file")
+        for source in sources:
+            _app_file(section, "sources", source)
+            if Path(source).suffix not in _SOURCE_SUFFIXES:
+                known = ", ".join(sorted(_SOURCE_SUFFIXES))
+                raise section.error("sources", f"{source!r} is no C or C++ file ({known})")
+    else:
+        module = _app_file(section, "module", section.text("module", f'"{name}.wasm"'))
+    limits = _limits(section)
+    flags = section.texts("flags", '["-DSIZE=10"]', [])
+    section.close()
+    return ProgramSource(name, sources, module, flags, limits)
+
+
+def _limits(section: Section) -> Limits:
+    default = DEFAULT_LIMITS
+    try:
+        return Limits(
+            memory_bytes=section.integer("memory_bytes", "268435456", default.memory_bytes),
+            max_ops=section.integer("max_ops", "1_000_000_000_000", default.max_ops),
+            time_s=section.number("time_s", "3600", default.time_s),
+            output_bytes=section.integer("output_bytes", "67108864", default.output_bytes),
+            output_files=section.integer("output_files", "100", default.output_files),
+            log_bytes=section.integer("log_bytes", "65536", default.log_bytes),
+        )
+    except LimitError as error:
+        raise AppFileError(f"{section.path}: [{section.name}] {error}") from error
+
+
+def _policy(path: Path, table: object) -> Policy:
+    section = Section(path, "policy", table)
+    default = Policy()
+    values = {
+        field: section.integer(field, str(getattr(default, field)), getattr(default, field))
+        for field in Policy.__struct_fields__
+    }
+    section.close()
+    if "quorum" in section.table and "replicas" not in section.table:
+        values["replicas"] = max(values["replicas"], values["quorum"])
+    policy = Policy(**values)
+    try:
+        policy.check()
+    except ValueError as error:
+        raise AppFileError(f"{path}: [policy] {str(error).removeprefix('policy: ')}") from error
+    return policy
+
+
+def _split(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> Split:
+    section = Section(path, "split", table)
+    split = Split(
+        program=_program_name(section, programs),
+        table=(
+            _app_file(section, "table", section.text("table", '"units.csv"'))
+            if section.has("table")
+            else None
+        ),
+        args=section.texts("args", '["{column}"]', []),
+        inputs=_inputs(section),
+        files=section.mapping("files", '{ "data.csv" = "{path}" }'),
+        on_failure=_on_failure(section),
+    )
+    for name in split.files:
+        _guest_name(section, "files", name)
+        if name in split.inputs:
+            raise section.error("files", f"{name!r} also stands in inputs; choose another name")
+    section.close()
+    return split
+
+
+def _combine(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> Combine:
+    section = Section(path, "combine", table)
+    placement = section.text("placement", '"server"', "server")
+    if placement not in ("server", "grid"):
+        raise section.error("placement", f'{placement!r} must be "server" or "grid"')
+    combine = Combine(
+        program=_program_name(section, programs),
+        args=section.texts("args", "[]", []),
+        inputs=_inputs(section),
+        placement="grid" if placement == "grid" else "server",
+    )
+    section.close()
+    return combine
+
+
+def _program_name(section: Section, programs: Mapping[str, ProgramSource]) -> str:
+    name = section.text("program", f'"{next(iter(programs))}"')
+    if name not in programs:
+        raise section.error(
+            "program", f"there is no [programs.{name}]; there are: " + ", ".join(programs)
+        )
+    return name
+
+
+def _inputs(section: Section) -> dict[str, Path]:
+    """``inputs`` as a list of files, seen under their last name, or as {name = file}."""
+    if not section.has("inputs"):
+        return {}
+    example = '["data/points.csv"] or { "points.csv" = "data/points.csv" }'
+    if isinstance(section.table["inputs"], list):
+        files = section.texts("inputs", example)
+        pairs = [(Path(file).name, file) for file in files]
+    else:
+        pairs = list(section.mapping("inputs", example).items())
+    if len(pairs) > INPUTS_MAX:
+        raise section.error("inputs", f"{len(pairs)} files are more than {INPUTS_MAX}")
+    found: dict[str, Path] = {}
+    for name, file in pairs:
+        _guest_name(section, "inputs", name)
+        if name in found:
+            raise section.error("inputs", f"two files would be seen as /in/{name}; rename one")
+        found[name] = _app_file(section, "inputs", file)
+    return found
+
+
+def _guest_name(section: Section, key: str, name: str) -> None:
+    try:
+        check_name(name)
+    except ManifestError as error:
+        raise section.error(key, str(error)) from error
+
+
+def _app_file(section: Section, key: str, text: str) -> Path:
+    """A file inside the app's folder, so that the folder is all there is to the app."""
+    folder = section.path.parent
+    try:
+        check_name(text)
+    except ManifestError as error:
+        raise section.error(key, f"{error}; name a file inside {folder}") from error
+    path = folder / text
+    if not path.is_file():
+        raise section.error(key, f"there is no file {text!r} in {folder}")
+    return path.absolute()
+
+
+def parse_on_failure(text: str) -> OnFailure | None:
+    """``stop``, ``skip``, ``skip 10`` (units) or ``skip 5%`` (of all units); None if neither."""
+    if text == "stop":
+        return OnFailure()
+    match = _SKIP.fullmatch(text)
+    if match is None:
+        return None
+    number, percent = match[1], match[2]
+    if number is None:
+        return OnFailure("skip")
+    if not percent:
+        return OnFailure("skip", max_units=int(number))
+    return OnFailure("skip", max_share=int(number) / 100) if int(number) <= 100 else None
+
+
+def _on_failure(section: Section) -> OnFailure:
+    text = section.text("on_failure", '"stop"', "stop")
+    policy = parse_on_failure(text)
+    if policy is None:
+        raise section.error(
+            "on_failure", f'{text!r} must be "stop", "skip", "skip 10" (units) or "skip 5%"'
+        )
+    return policy
+
+
+def _plot(path: Path, table: object) -> Mapping[str, Any]:
+    return Section(path, "plot", table).table

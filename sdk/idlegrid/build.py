@@ -1,0 +1,213 @@
+"""Compiling an app's programs to WebAssembly, by the C compiler of the ``ziglang`` package.
+
+The same sources give the same bytes: paths are relative, and nothing of the environment, the date
+or the folder's name gets into the module. So two people can check that a release is what its
+sources say.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from idlegrid_shared.manifest import ManifestEntry
+
+from .app import App, ProgramSource
+from .fault import BuildError
+from .place import cache_folder
+
+FLAGS = ("-target", "wasm32-wasi", "-O3", "-msimd128", "-s", "-fno-exceptions")
+# A module says nothing of where it was built; asserts print paths below the app's folder only.
+PATH_FLAGS = ("-ffile-prefix-map=./=", "-Wno-unused-command-line-argument")
+CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc"))
+CODE_FILES_MAX = 5_000
+MODULE_BYTES_MAX = 256 * 1024**2
+COMPILE_TIME_S_MAX = 1_800.0
+BUILD_FOLDER = "build"
+
+WASM_MAGIC = b"\0asm\1\0\0\0"
+
+# Variables that would bring other headers or flags into the build.
+_DISTURBING = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "CFLAGS", "LDFLAGS")
+
+
+class BuiltProgram(msgspec.Struct, frozen=True):
+    """A module on this disk, as a release names it."""
+
+    name: str
+    path: Path
+    entry: ManifestEntry
+    #: False if it was up to date already.
+    compiled: bool
+
+
+class _Stamp(msgspec.Struct, frozen=True):
+    """Beside a module: from what it was made, and what it must still be."""
+
+    fingerprint: str
+    sha256: str
+
+
+def build_app(app: App, on_step: Callable[[str], None] | None = None) -> dict[str, BuiltProgram]:
+    """Compile whatever is not up to date; ``on_step`` hears what is being done, in words.
+
+    Raises :class:`BuildError` when a program does not compile or is no wasm module.
+    """
+    return {name: _build(app, program, on_step) for name, program in app.programs.items()}
+
+
+def _build(app: App, program: ProgramSource, on_step: Callable[[str], None] | None) -> BuiltProgram:
+    if program.module is not None:
+        return _built(program, program.module, compiled=False)
+    folder = _build_folder(app)
+    target = folder / f"{program.name}.wasm"
+    stamp_path = folder / f"{program.name}.stamp.json"
+    fingerprint = _fingerprint(app, program)
+    if not _is_current(target, stamp_path, fingerprint):
+        if on_step is not None:
+            on_step(f"compiling {program.name}")
+        _compile(app, program, target)
+        stamp = _Stamp(fingerprint, _file_sha256(target))
+        _replace(stamp_path, msgspec.json.encode(stamp))
+        return _built(program, target, compiled=True)
+    return _built(program, target, compiled=False)
+
+
+def _built(program: ProgramSource, path: Path, *, compiled: bool) -> BuiltProgram:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        magic = file.read(len(WASM_MAGIC))
+    if magic != WASM_MAGIC:
+        raise BuildError(
+            f"program {program.name}: {path} is no WebAssembly module (core, version 1)"
+        )
+    if size > MODULE_BYTES_MAX:
+        raise BuildError(
+            f"program {program.name}: its module has {size} bytes, more than {MODULE_BYTES_MAX}"
+        )
+    entry = ManifestEntry(f"{program.name}.wasm", _file_sha256(path), size)
+    return BuiltProgram(program.name, path, entry, compiled)
+
+
+def _build_folder(app: App) -> Path:
+    """``build`` in the app's folder, or a place in the cache when that cannot be written."""
+    folder = app.folder / BUILD_FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    digest = hashlib.sha256(str(app.folder).encode()).hexdigest()[:24]
+    folder = cache_folder() / BUILD_FOLDER / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _code_files(app: App) -> list[Path]:
+    """Sources and headers below the app's folder: any of them may be included by any other."""
+    found: list[Path] = []
+    for folder, folders, names in os.walk(app.folder):
+        folders[:] = sorted(d for d in folders if d != BUILD_FOLDER and not d.startswith("."))
+        found += [Path(folder) / name for name in names if Path(name).suffix in CODE_SUFFIXES]
+        if len(found) > CODE_FILES_MAX:
+            raise BuildError(
+                f"{app.folder} holds more than {CODE_FILES_MAX} source files: is it the app alone?"
+            )
+    return sorted(found)
+
+
+def _fingerprint(app: App, program: ProgramSource) -> str:
+    """A hash of all that the module can depend on: compiler, flags, sources, headers."""
+    digest = hashlib.sha256()
+    parts = [importlib.metadata.version("ziglang"), *FLAGS, *PATH_FLAGS, *program.flags]
+    parts += [":", *program.sources]
+    for path in _code_files(app):
+        parts += [path.relative_to(app.folder).as_posix(), _file_sha256(path)]
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _is_current(target: Path, stamp_path: Path, fingerprint: str) -> bool:
+    try:
+        stamp = msgspec.json.decode(stamp_path.read_bytes(), type=_Stamp)
+        return stamp.fingerprint == fingerprint and stamp.sha256 == _file_sha256(target)
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def _compile(app: App, program: ProgramSource, target: Path) -> None:
+    # Under its own name until it is whole: two builds at once, or a kill, leave no half module.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *PATH_FLAGS, *program.flags]
+    command += [f"./{source}" for source in program.sources]
+    command += ["-o", str(temporary), "-lm"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=app.folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=COMPILE_TIME_S_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"program {program.name}: the compiler took more than {COMPILE_TIME_S_MAX:.0f} s"
+        ) from error
+    else:
+        said = done.stdout.decode("utf-8", "replace").strip()
+        if done.returncode != 0 or not temporary.is_file():
+            if "No module named ziglang" in said:
+                raise BuildError(
+                    "the compiler is not installed: `pip install ziglang`, or give a finished "
+                    f'module = "….wasm" for program {program.name}'
+                )
+            raise BuildError(f"program {program.name} does not compile", detail=said)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _environment() -> dict[str, str]:
+    environment = {k: v for k, v in os.environ.items() if k not in _DISTURBING}
+    cache = str(cache_folder() / "zig")
+    environment.setdefault("ZIG_GLOBAL_CACHE_DIR", cache)
+    environment.setdefault("ZIG_LOCAL_CACHE_DIR", environment["ZIG_GLOBAL_CACHE_DIR"])
+    # __DATE__ and __TIME__ are the same in every build.
+    environment["SOURCE_DATE_EPOCH"] = "0"
+    environment["LC_ALL"] = "C"
+    return environment
+
+
+def compiler_is_warm() -> bool:
+    """Whether the compiler has built its C library before; the first build takes half a minute."""
+    return any(_cache_entries(Path(_environment()["ZIG_GLOBAL_CACHE_DIR"])))
+
+
+def _cache_entries(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        yield from (folder / "o").iterdir()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

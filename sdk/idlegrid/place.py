@@ -1,0 +1,22 @@
+"""Where this package keeps its things: settings and keys, and what can be made anew.
+
+``IDLEGRID_CONFIG`` and ``IDLEGRID_CACHE`` name other folders, for tests and for machines that are
+shared by several people under one name.
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def config_folder() -> Path:
+    """The user's settings, credentials and keys. Not made here."""
+    named = os.environ.get("IDLEGRID_CONFIG")
+    return Path(named) if named else Path(platformdirs.user_config_dir("idlegrid"))
+
+
+def cache_folder() -> Path:
+    """What may be deleted at any time: compiled modules, the compiler's cache. Not made here."""
+    named = os.environ.get("IDLEGRID_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("idlegrid"))
