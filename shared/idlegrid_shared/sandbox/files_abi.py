@@ -242,6 +242,7 @@ def fd_prestat_dir_name(world: World, fd: int, result: int, size: int) -> None:
         raise WasiError(abi.BAD_FD)
     if size < 1:
         raise WasiError(abi.NAME_TOO_LONG)
+    world.memory.span(result, size)
     world.memory.write(result, b"/")
 
 

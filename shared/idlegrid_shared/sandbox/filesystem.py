@@ -45,7 +45,10 @@ class FileSystem:
         return node
 
     def _add_input(self, name: str, source: str) -> None:
-        parts, is_folder = split_path(name.encode())
+        try:
+            parts, is_folder = split_path(name.encode("utf-8", "surrogatepass"))
+        except WasiError:
+            parts, is_folder = [], False
         if is_folder or ".." in parts or not parts:
             raise Refused("bad_input", f"the input name {name!r} is not a plain relative path")
         folder = self.input
