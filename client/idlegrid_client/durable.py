@@ -21,7 +21,7 @@ T = TypeVar("T")
 STATE_BYTES_MAX = 64 * 1024 * 1024  # the largest is a stored request with its reports
 
 
-class DamagedError(ValueError):
+class DamagedError(OSError):
     """A state file that is there but cannot be believed; the message says which and why."""
 
 

@@ -7,7 +7,7 @@ process (the power went), loads the state from the disk again, and looks whether
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-WRITTEN = ("task", "result", "process", "exchange", "trust", "host", "link", "release", "blob")
+WRITTEN = ("task", "result", "exchange", "trust", "host", "link", "release", "blob")
 STEPS = ("before", "written", "renamed", "after")
 
 POINTS: tuple[str, ...] = (

@@ -1,5 +1,6 @@
 """Projects on the disk, and the whole state at a start."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ class Link(msgspec.Struct, frozen=True):
     url: str
     fingerprint: str
     attached_at: int
+    invitation: str = ""  # a token of an account or for a house host; the file is for us alone
 
 
 class StoredHost(msgspec.Struct, frozen=True):
@@ -85,7 +87,8 @@ def create_project(data: DataFolder, link: Link, trust: StoredTrust) -> None:
     """
     folder = data.project(link.fingerprint)
     folder.make()
-    write_state(folder.trust, trust, "trust")
+    if not folder.trust.exists():  # known ones may be newer than what a server shows a stranger
+        write_state(folder.trust, trust, "trust")
     if not folder.key.exists():
         save_key(folder.key, new_key())
     write_state(folder.link, link, "link")
@@ -105,6 +108,12 @@ def load_link(folder: ProjectFolder) -> Link | None:
     Raises :class:`DamagedError`.
     """
     return read_state(folder.link, Link)
+
+
+def load_invitation(folder: ProjectFolder) -> str:
+    """The token to enrol with; "" for an anonymous host. Raises :class:`DamagedError`."""
+    link = load_link(folder)
+    return link.invitation if link is not None else ""
 
 
 def load_project(folder: ProjectFolder, now: int, say: Say) -> LoadedProject | None:
@@ -184,6 +193,9 @@ def _load_exchange(folder: ProjectFolder, now: int, say: Say) -> StoredExchange:
 
 def _load_device_key(folder: ProjectFolder, say: Say) -> tuple[SigningKey, bool]:
     try:
+        if os.name != "nt" and folder.key.exists() and folder.key.stat().st_mode & 0o077:
+            folder.key.chmod(0o600)
+            say(f"{folder.key} was readable by other users of this machine; it is not any more")
         return load_key(folder.key), False
     except KeyFileError as error:
         if folder.key.exists():

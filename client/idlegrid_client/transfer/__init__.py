@@ -1,0 +1,1 @@
+"""Talking to a project's server: signed requests, resumable files in both directions."""

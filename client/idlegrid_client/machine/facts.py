@@ -1,0 +1,70 @@
+"""What this machine is: told to servers as a claim, and used for our own limits."""
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+from idlegrid_client.version import client_version
+from idlegrid_shared.sandbox.profile import RuntimeProfile, installed_major
+from idlegrid_shared.wire import Machine
+
+MEMORY_SHARE = 0.75  # of all memory may be taken by tasks
+_TEXT_MAX = 64
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def task_memory_bytes() -> int:
+    """What all running tasks together may take."""
+    return int(psutil.virtual_memory().total * MEMORY_SHARE)
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Free space where the data folder lies."""
+    return int(psutil.disk_usage(str(folder)).free)
+
+
+def read_machine(folder: Path, cores: int, memory_bytes: int) -> Machine:
+    """The facts as a server is told them: ``cores`` and memory are what we may use."""
+    return Machine(
+        name=platform.node()[:200],
+        os=f"{platform.system()} {platform.release()}"[:_TEXT_MAX],
+        arch=platform.machine()[:_TEXT_MAX],
+        cpu=_cpu_name()[:200],
+        cores=min(max(1, cores), 4096),
+        memory_bytes=memory_bytes,
+        disk_free_bytes=_coarse(disk_free_bytes(folder)),
+        client_version=client_version(),
+        profiles=profile_names(),
+    )
+
+
+def profile_names() -> tuple[str, ...]:
+    """The sandbox profiles that can be run here, the default one first."""
+    major = installed_major()
+    return tuple(
+        RuntimeProfile(major=major, nan_canonical=nan, simd=simd).name
+        for nan in (False, True)
+        for simd in (True, False)
+    )
+
+
+def _coarse(count: int) -> int:
+    """Rounded down to a gibibyte, or it would be news in every exchange."""
+    return count // 1024**3 * 1024**3
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

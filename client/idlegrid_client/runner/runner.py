@@ -1,0 +1,228 @@
+"""Runs tasks, one thread each. What runs was verified again a moment before."""
+
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from idlegrid_client.core.event import (
+    Event,
+    TaskFinished,
+    TaskInterrupted,
+    TaskProgress,
+    TaskUntrusted,
+)
+from idlegrid_client.core.model import Result, TaskKey, TaskState
+from idlegrid_client.layout import ProjectFolder, TaskFolder
+from idlegrid_client.machine.orphan import leave_trace, make_humble
+from idlegrid_client.store_task import StoredResult, save_result, sync_outputs
+from idlegrid_client.transfer.download import in_cache
+from idlegrid_client.verify import Trust, VerifyError, check_descriptor
+from idlegrid_shared.documents import Release, TaskDescriptor
+from idlegrid_shared.manifest import ManifestEntry, ManifestError
+from idlegrid_shared.sandbox.job import JobError, Outcome, SandboxJob
+from idlegrid_shared.sandbox.run import SandboxProcess
+from idlegrid_shared.signing import Signed
+
+from .result import MACHINE_FAULTS, make_result, read_outputs
+
+PROGRESS_STEP = 0.01
+PROGRESS_POLL_S = 0.5
+
+Post = Callable[[Event], None]
+
+
+class FilesLostError(OSError):
+    """A file of the task is not in the cache any more, or not with its bytes."""
+
+
+class Runner:
+    """Starts, follows and ends tasks.
+
+    A subclass may override :meth:`collect_outputs`; that is the extension point by which tests and
+    demonstrations make a host that returns other bytes than it computed. Nothing else here is
+    meant to be overridden.
+    """
+
+    def __init__(self, compiled: Path) -> None:
+        """``compiled`` is the folder for compiled modules; it never holds anything foreign."""
+        self._compiled = compiled
+        self._lock = threading.Lock()
+        self._runs: dict[TaskKey, _Run] = {}
+        self._closed = False
+
+    def collect_outputs(
+        self, task: TaskState, out: Path, outcome: Outcome
+    ) -> tuple[ManifestEntry, ...]:
+        """The manifest of a successful run's outputs, read off the disk.
+
+        Raises ``OSError`` and ``ManifestError``.
+        """
+        return read_outputs(out)
+
+    def start(
+        self,
+        project: ProjectFolder,
+        task: TaskState,
+        trust: Trust,
+        releases: Mapping[str, Signed],
+        post: Post,
+    ) -> None:
+        """Run ``task`` in a thread of its own; exactly one event tells the end, if not stopped."""
+        run = _Run(self, project, task, trust, releases, post)
+        with self._lock:
+            if self._closed or task.key in self._runs:
+                return
+            self._runs[task.key] = run
+        run.thread.start()
+
+    def stop(self, key: TaskKey) -> None:
+        """End a task's process at once. No event follows."""
+        with self._lock:
+            run = self._runs.get(key)
+        if run is not None:
+            run.stop()
+
+    def close(self, timeout_s: float) -> None:
+        """End all tasks and wait for their threads, at most so long in all."""
+        with self._lock:
+            self._closed = True
+            runs = list(self._runs.values())
+        for run in runs:
+            run.stop()
+        for run in runs:
+            run.thread.join(timeout_s / max(1, len(runs)))
+
+    def ended(self, key: TaskKey) -> None:
+        """A run's thread is done."""
+        with self._lock:
+            self._runs.pop(key, None)
+
+    @property
+    def compiled(self) -> Path:
+        """The folder for compiled modules."""
+        return self._compiled
+
+
+class _Run:
+    """One task on its way."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        project: ProjectFolder,
+        task: TaskState,
+        trust: Trust,
+        releases: Mapping[str, Signed],
+        post: Post,
+    ) -> None:
+        self.runner = runner
+        self.project = project
+        self.task = task
+        self.trust = trust
+        self.releases = releases
+        self.post = post
+        self.folder: TaskFolder = project.task(task.id)
+        self.thread = threading.Thread(target=self._run, name=f"run {task.id}", daemon=True)
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._process: SandboxProcess | None = None
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            process = self._process
+        if process is not None:
+            process.kill()
+
+    def _run(self) -> None:
+        event = self._guarded()
+        self.runner.ended(self.task.key)
+        with self._lock:
+            stopped = self._stopped
+        if event is not None and not stopped:
+            self.post(event)
+
+    def _guarded(self) -> Event | None:
+        task = self.task
+        try:
+            return self._compute()
+        except VerifyError as error:
+            return TaskUntrusted(task.project, task.id, error.code, str(error))
+        except JobError as error:
+            result = Result(outcome="error", reason="bad_input", stderr=str(error))
+            return TaskFinished(task.project, task.id, result)
+        except FilesLostError as error:
+            return TaskInterrupted(task.project, task.id, str(error), files_lost=True)
+        except (OSError, ManifestError) as error:
+            text = f"this machine could not run the task: {error}"
+            return TaskInterrupted(task.project, task.id, text)
+
+    def _compute(self) -> Event | None:
+        task = self.task
+        if task.descriptor is None:
+            raise VerifyError("no_descriptor", "the task's signed descriptor is missing")
+        descriptor, release = check_descriptor(self.trust, task.descriptor, self.releases)
+        if descriptor.task != task.id:
+            raise VerifyError("other_task", "the descriptor belongs to another task")
+        self._check_files(descriptor, release)
+        shutil.rmtree(self.folder.out, ignore_errors=True)
+        outcome = self._sandbox(self._job(descriptor, release))
+        if outcome is None:
+            return None
+        if outcome.reason in MACHINE_FAULTS:
+            return TaskInterrupted(task.project, task.id, outcome.message)
+        manifest: tuple[ManifestEntry, ...] = ()
+        if outcome.status == "success":
+            self.folder.out.mkdir(parents=True, exist_ok=True)
+            manifest = self.runner.collect_outputs(task, self.folder.out, outcome)
+            sync_outputs(self.folder.out)
+        result = make_result(outcome, release.profile.name, manifest)
+        save_result(self.folder, StoredResult(task.id, task.deadline_at, task.accepted_at, result))
+        return TaskFinished(task.project, task.id, result)
+
+    def _check_files(self, descriptor: TaskDescriptor, release: Release) -> None:
+        module = release.program(descriptor.program).module
+        needs = [(module.sha256, module.bytes, "the module")]
+        needs += [(given.sha256, given.bytes, given.name) for given in descriptor.inputs]
+        for sha256, size, name in needs:
+            if not in_cache(self.project, sha256, size):
+                raise FilesLostError(f"{name} ({sha256[:16]}…) is not whole in the cache any more")
+
+    def _job(self, descriptor: TaskDescriptor, release: Release) -> SandboxJob:
+        program = release.program(descriptor.program)
+        cache = self.project.cache
+        return SandboxJob(
+            module=str(cache / program.module.sha256),
+            module_sha256=program.module.sha256,
+            program=descriptor.program,
+            args=list(descriptor.args),
+            inputs={given.name: str(cache / given.sha256) for given in descriptor.inputs},
+            output_dir=str(self.folder.out),
+            seed=bytes.fromhex(descriptor.seed),
+            limits=program.limits,
+            profile=release.profile,
+            cache_dir=str(self.runner.compiled),
+        )
+
+    def _sandbox(self, job: SandboxJob) -> Outcome | None:
+        """Run to the end; None if it was stopped."""
+        process = SandboxProcess(job)
+        with self._lock:
+            if self._stopped:
+                return None
+            self._process = process
+        with process:
+            process.launch()
+            if process.pid is not None:
+                leave_trace(self.folder.process, process.pid)
+                make_humble(process.pid)
+            told = 0.0
+            while (outcome := process.wait(PROGRESS_POLL_S)) is None:
+                fraction = process.progress.fraction
+                if fraction >= told + PROGRESS_STEP:
+                    told = fraction
+                    self.post(TaskProgress(self.task.project, self.task.id, fraction))
+        self.folder.process.unlink(missing_ok=True)
+        with self._lock:
+            return None if self._stopped else outcome
