@@ -104,7 +104,7 @@ def compile_once(source: Path, target: Path) -> None:
     """Compile under a lock folder, as several test processes may want the same program."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = target.with_suffix(".lock")
-    until_s = time.monotonic() + 250
+    until_s = time.monotonic() + 200
     while True:
         try:
             lock.mkdir()

@@ -103,6 +103,8 @@ class ModuleCache:
     def load(self, engine: wasmtime.Engine, name: str) -> wasmtime.Module | None:
         """The compiled module, or None; what cannot be trusted or used is deleted."""
         known = self._read_private(f"{name}.code", 64)
+        if known is None and not os.path.lexists(self._path(f"{name}.code")):
+            return None  # new, or another worker is just writing it
         if known is not None and known == self._code(name):
             try:
                 # From the file, and not from bytes, so that all workers share its pages.

@@ -62,6 +62,8 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     profile: RuntimeProfile
     #: Folder for compiled modules, made for the owner only; None compiles anew every time.
     cache_dir: str | None = None
+    #: Only compile the module into the cache: a large runtime takes a minute or more, once.
+    compile_only: bool = False
 
     def __post_init__(self) -> None:
         """Check what is cheap to check here; raises :class:`JobError`."""

@@ -5,6 +5,7 @@ output: ``{"progress": …}`` a few times a second at most, ``{"outcome": …}``
 its standard input ends, its parent is gone, and it goes too.
 """
 
+import gc
 import json
 import os
 import sys
@@ -66,6 +67,11 @@ class Run:
         try:
             world = self.guest.make_world(lambda fraction: self.report())
             module = self.guest.load()
+            if self.job["compile_only"]:
+                self.finish("ok", "the module is compiled")
+                return
+            gc.freeze()
+            gc.enable()
             confine_run(self.job["limits"]["output_bytes"])
             self.started = True
             reason, message, code = self.guest.run(module, world, self.report)
@@ -166,6 +172,8 @@ def _leave_with_parent() -> None:
 
 def main() -> None:
     """Run the job from standard input; never returns."""
+    # Loading the engine makes thousands of lasting objects: collecting in between costs 4 ms.
+    gc.disable()
     message = _read_job()
     confine_process(message["parent"])
     send = _take_output()
