@@ -5,6 +5,7 @@ output: ``{"progress": …}`` a few times a second at most, ``{"outcome": …}``
 its standard input ends, its parent is gone, and it goes too.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 from .confine import confine_process, confine_run
 from .fault import Refused
+from .landlock import program_places, restrict_files
 
 TICK_S = 0.25
 COMPILE_TIME_S_MAX = 900.0
@@ -160,6 +162,19 @@ def _read_job() -> dict[str, Any]:
     return job
 
 
+def _keep_own_files(job: dict[str, Any]) -> None:
+    """Give up all files but those of Python and of the job."""
+    readable = [*program_places(), job["module"], *job["inputs"].values()]
+    if job["stdin"] is not None:
+        readable.append(job["stdin"])
+    writable = [job["output_dir"]]
+    if job["cache_dir"] is not None:
+        with contextlib.suppress(OSError):  # the cache itself tells what is wrong with it
+            os.makedirs(job["cache_dir"], mode=0o700, exist_ok=True)  # noqa: PTH103
+        writable.append(job["cache_dir"])
+    restrict_files(readable, writable)
+
+
 def _leave_with_parent() -> None:
     """End the process when standard input does."""
     try:
@@ -177,6 +192,7 @@ def main() -> None:
     message = _read_job()
     confine_process(message["parent"])
     send = _take_output()
+    _keep_own_files(message["job"])
     run = Run(message["job"], send)
 
     def give_up(
