@@ -180,3 +180,31 @@ class BatchPlan(Value, frozen=True):
     stages: tuple[StageChange, ...] = ()
     answer: int | None = None  # revision of the answer that the pipeline must make now
     due_at: int | None = None  # when to look again; None = only when something happens
+
+
+class Peer(Value, frozen=True):
+    """Another task of a candidate unit, as far as `distinct` asks for it."""
+
+    state: TaskState
+    host_id: int | None
+    account_id: int | None
+    subnet: str
+
+
+class Candidate(Value, frozen=True):
+    """A unit with an unsent task, and who has or had the others."""
+
+    unit_id: int
+    started: bool
+    peers: tuple[Peer, ...] = ()
+
+
+class HostSnapshot(Value, frozen=True):
+    """A host that asks for work."""
+
+    id: int
+    state: HostState
+    account_id: int | None = None
+    subnet: str = ""
+    in_progress: int = 0
+    tasks_max: int = 1

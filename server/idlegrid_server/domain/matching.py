@@ -1,0 +1,98 @@
+"""Which units a host gets: from a short list of candidates, started ones first.
+
+`distinct` is the project's policy, a subset of {host, account, subnet}: no two live replicas of a
+unit may share what it names (TRUST.md J). Hosts of nobody in one subnet count as one account.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from .model import Candidate, HostSnapshot, Peer, Value
+from .reason import REFUSAL
+
+Distinct = Literal["host", "account", "subnet"]
+
+#: A replica in one of these states speaks, or may yet speak, for whoever has it.
+LIVE = frozenset({"in_progress", "success"})
+#: Beyond that, a host does not get a unit again that failed on it.
+TRIED = LIVE | {"error"}
+#: Host states that get work.
+SERVED = frozenset({"new", "probation", "trusted"})
+
+
+class RefusalCount(Value, frozen=True):
+    """Why work was not given: code, how many units, what stands in the sentence."""
+
+    code: str
+    count: int
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """The plain sentence."""
+        return REFUSAL[self.code].format(count=self.count, detail=self.detail)
+
+
+class Choice(Value, frozen=True):
+    """The units to send a task of, in order, and why there are not more."""
+
+    units: tuple[int, ...]
+    refusals: tuple[RefusalCount, ...] = ()
+
+
+def room(host: HostSnapshot, wanted: int) -> tuple[int, RefusalCount | None]:
+    """How many tasks the host may get now (its cap in progress), and why not more."""
+    if host.state not in SERVED:
+        return 0, RefusalCount("quarantined", 0)
+    free = max(0, host.tasks_max - host.in_progress)
+    if wanted > free:
+        return free, RefusalCount("cap", 0, str(host.in_progress))
+    return wanted, None
+
+
+def _owner(account_id: int | None, subnet: str) -> tuple[str, int | str]:
+    return ("account", account_id) if account_id is not None else ("subnet", subnet)
+
+
+def is_barred(host: HostSnapshot, peers: Collection[Peer], distinct: Collection[Distinct]) -> bool:
+    """Whether some peer of the unit keeps the host from getting a task of it."""
+    for peer in peers:
+        if peer.state not in TRIED:
+            continue
+        if peer.host_id == host.id:
+            return True
+        if peer.state not in LIVE:
+            continue
+        if "account" in distinct and _owner(peer.account_id, peer.subnet) == _owner(
+            host.account_id, host.subnet
+        ):
+            return True
+        if "subnet" in distinct and host.subnet and peer.subnet == host.subnet:
+            return True
+    return False
+
+
+def choose(
+    host: HostSnapshot,
+    candidates: Sequence[Candidate],
+    wanted: int,
+    distinct: Collection[Distinct],
+) -> Choice:
+    """At most ``wanted`` units of ``candidates``, each once; ``wanted`` is what :func:`room` left.
+
+    The order of the candidates is kept, but started units go before fresh ones: nearest to
+    completion first.
+    """
+    chosen: list[int] = []
+    barred = 0
+    for candidate in sorted(candidates, key=lambda candidate: not candidate.started):
+        if len(chosen) >= wanted:
+            break
+        if candidate.unit_id in chosen:
+            continue
+        if is_barred(host, candidate.peers, distinct):
+            barred += 1
+        else:
+            chosen.append(candidate.unit_id)
+    refusals = (RefusalCount("partner", barred),) if barred and len(chosen) < wanted else ()
+    return Choice(tuple(chosen), refusals)

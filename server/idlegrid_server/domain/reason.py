@@ -1,0 +1,135 @@
+"""Every coded reason with its sentence in plain words. A code that is not here does not exist."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+def _frozen(reasons: dict[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(reasons)
+
+
+#: Why a task ended as it did, or was judged as it was.
+TASK: Mapping[str, str] = _frozen(
+    {
+        "ok": "The program ended well.",
+        # the app's own errors: they would come again elsewhere
+        "exit_code": "The program ended with an exit code that says failure.",
+        "trap": "The program broke a rule of the machine (division by zero, bad address).",
+        "stack_overflow": "The program called itself too deeply.",
+        "out_of_ops": "The program reached its limit of instructions.",
+        "memory_limit": "The program asked for more memory than its limit.",
+        "output_limit": "The program wrote more than its limit.",
+        "file_limit": "The program made more files than its limit.",
+        "bad_module": "The program file is not a valid module.",
+        "bad_import": "The program needs a function that the sandbox does not have.",
+        # the host's errors: they may go well elsewhere
+        "time_limit": "The program reached its limit of time on this host.",
+        "profile_mismatch": "The host's runtime is not the one the app version names.",
+        "killed": "The program was ended from outside on this host.",
+        "worker_died": "The sandbox ended unexpectedly on this host.",
+        "start_failed": "The sandbox could not be started on this host.",
+        "download_failed": "The host could not fetch the files.",
+        "upload_failed": "The host could not send the files.",
+        "disk_full": "The host's disk is full.",
+        "verify_failed": "The host refused the task: a signature or hash did not match.",
+        "other_error": "The host reported an error of its own.",
+        # how tasks end without a result
+        "volunteer": "The volunteer stopped it.",
+        "detached": "The host left the project.",
+        "deadline": "The deadline passed in silence.",
+        "decided": "The unit was decided without it.",
+        "unit_failed": "The unit failed before.",
+        "unit_cancelled": "The unit was cancelled.",
+        # verdicts
+        "agrees": "It agrees with the canonical result.",
+        "differs": "It differs from the canonical result.",
+        "no_quorum": "Too few results agree so far.",
+        "undecided": "The unit ended without a canonical result.",
+        "retired": "The unit's results were removed already.",
+        "validator_error": "The validator could not read it.",
+    }
+)
+
+#: Task errors that are the app's: the sandbox gives them on every host alike.
+APP_ERRORS = frozenset(
+    {
+        "exit_code",
+        "trap",
+        "stack_overflow",
+        "out_of_ops",
+        "memory_limit",
+        "output_limit",
+        "file_limit",
+        "bad_module",
+        "bad_import",
+    }
+)
+
+#: Why a work unit stands where it stands.
+UNIT: Mapping[str, str] = _frozen(
+    {
+        "submitted": "It was submitted.",
+        "quorum": "Enough results agree.",
+        "computed": "The server computed it.",
+        "indexed": "Its output is in the batch's answer.",
+        "too_many_errors": "It failed on more hosts than the app allows.",
+        "no_agreement": "More results than the app allows, and no quorum among them.",
+        "too_many_tasks": "It would need more tasks than the app allows.",
+        "compute_failed": "The server could not compute it.",
+        "batch_cancelled": "Its batch was cancelled.",
+        "batch_failed": "Its batch failed.",
+        "rescued": "A late result completed the quorum after all.",
+        "reopened": "It was opened again for another look.",
+        "removed": "It was retired with its batch.",
+    }
+)
+
+#: Why a stage or a batch stands where it stands.
+BATCH: Mapping[str, str] = _frozen(
+    {
+        "submitted": "It was submitted.",
+        "checked": "Its table is in order.",
+        "bad_table": "Its table has an error.",
+        "stage_done": "All units of the stage have ended.",
+        "next_stage": "The stage before it is complete.",
+        "all_done": "All stages are complete.",
+        "some_skipped": "All stages are complete; some units failed and were skipped.",
+        "unit_failed": "A unit failed, and the batch is to stop at the first.",
+        "too_many_failures": "More units failed than the batch allows.",
+        "nothing_left": "Every unit failed.",
+        "combine_failed": "The combine step failed.",
+        "owner": "Its owner asked for it.",
+        "admin": "An admin asked for it.",
+        "reopened": "A unit was opened again.",
+    }
+)
+
+#: Why a host stands where it stands.
+HOST: Mapping[str, str] = _frozen(
+    {
+        "enrolled": "It enrolled.",
+        "first_result": "It returned its first result.",
+        "proven": "Enough of its results were confirmed by others.",
+        "results_differ": "Its results differ from those of others.",
+        "admin": "An admin decided it.",
+        "left": "It left the project.",
+    }
+)
+
+#: Why a host got no (more) work. ``{count}`` units, ``{detail}`` as the matcher fills it.
+REFUSAL: Mapping[str, str] = _frozen(
+    {
+        "no_work": "No batch has a unit waiting for a computer like this one.",
+        "memory": "{count} units need {detail} of memory, more than you allow.",
+        "profile": "{count} units need another version of the client's runtime.",
+        "partner": "{count} units wait for a partner other than this computer, or its owner.",
+        "cap": "This computer has {detail} tasks already, as many as it may hold now.",
+        "quarantined": "This computer's results differ from those of others; an admin looks at it.",
+        "disk_low": "The server's disk is nearly full: it takes results and gives no new work.",
+    }
+)
+
+
+def sentence(kind: str, code: str) -> str:
+    """The plain words of a reason; raises ``KeyError`` for a code that does not exist."""
+    return {"task": TASK, "unit": UNIT, "stage": BATCH, "batch": BATCH, "host": HOST}[kind][code]

@@ -1,0 +1,48 @@
+"""What a host's report does to its task (BOINC.md D3, E8, E9, E11, E14 to E17).
+
+Both the app's errors and the host's are reported as error and counted in the unit's limit: the
+server cannot tell a host that lies about its disk from an app that fills it. The reason tells them
+apart for people. What the *volunteer* stopped is `aborted`, and counts against no limit but that of
+tasks in total.
+"""
+
+from typing import Literal
+
+from .model import TaskSnapshot, TaskState, Value, Verdict
+from .reason import TASK
+
+Fate = Literal["accepted", "duplicate", "refused"]
+Outcome = Literal["success", "error", "aborted"]
+
+#: States in which a task still waits for its report.
+AWAITED = frozenset({"in_progress", "timed_out"})
+ABORTS = frozenset({"volunteer", "detached"})
+
+
+class ReportDecision(Value, frozen=True):
+    """The report's fate; when accepted, what the task becomes."""
+
+    fate: Fate
+    state: TaskState | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    text: str = ""
+
+
+def accept_report(
+    task: TaskSnapshot | None, host_id: int, outcome: Outcome, reason: str
+) -> ReportDecision:
+    """Decide on one report of ``host_id``; ``task`` is None where there is no such task."""
+    if task is None:
+        return ReportDecision("refused", text="There is no such task here.")
+    if task.host_id != host_id:
+        return ReportDecision("refused", text="This task was never given to this computer.")
+    if task.state not in AWAITED:
+        # Received already, or given up for good when the host left: acknowledged, not repeated.
+        return ReportDecision("duplicate")
+    if outcome == "success":
+        return ReportDecision("accepted", "success", "pending", "ok")
+    known = reason if reason in TASK and reason != "ok" else "other_error"
+    if outcome == "aborted" and known in ABORTS:
+        return ReportDecision("accepted", "aborted", None, known)
+    return ReportDecision("accepted", "error", None, known)
