@@ -8,7 +8,10 @@ import click
 from idlegrid.fault import IdlegridError
 
 from .app import app
+from .batch import batch
+from .keys import keys
 from .local import run_local_command
+from .project import file_group, hosts, login, project
 from .screen import Screen
 
 EXIT_INPUT = 2
@@ -22,8 +25,8 @@ def idlegrid(context: click.Context) -> None:
     """Compute a table of inputs on a grid of volunteers' computers."""
 
 
-idlegrid.add_command(app)
-idlegrid.add_command(run_local_command)
+for command in (login, keys, app, batch, run_local_command, project, hosts, file_group):
+    idlegrid.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

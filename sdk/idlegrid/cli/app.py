@@ -7,7 +7,14 @@ import click
 from idlegrid.app import App
 from idlegrid.appfile import read_app
 from idlegrid.build import BuiltProgram, build_app, compiler_is_warm
+from idlegrid.grid import Grid
+from idlegrid.keys import key_path
+from idlegrid.newapp import write_new_app
+from idlegrid.release import make_release, release_body_hash, save_release, sign_release
+from idlegrid.submission import ensure_published
 
+from .connection import project_option
+from .passphrase import unlock
 from .screen import Screen, json_option, pass_screen
 
 APP_FOLDER = click.Path(path_type=Path)
@@ -45,13 +52,60 @@ def build(screen: Screen, folder: Path) -> None:
 
 def build_with_spinner(screen: Screen, described: App) -> dict[str, BuiltProgram]:
     """Build the app while something turns; the first build of a machine is slow and says so."""
-    if screen.json:
-        return build_app(described)
     first = "" if compiler_is_warm() else " (the first build also makes the C library: a minute)"
-    with screen.err.status("checking what is up to date") as status:
-        return build_app(described, lambda text: status.update(text + first))
+    with screen.working("checking what is up to date") as say:
+        return build_app(described, lambda text: say(text + first))
 
 
 def _line(program: BuiltProgram) -> str:
     state = "compiled" if program.compiled else "up to date"
     return f"{program.name}: {program.entry.bytes:,} bytes, {state}, {program.path}"
+
+
+@app.command("new")
+@click.argument("folder", type=APP_FOLDER)
+@json_option
+@pass_screen
+def new(screen: Screen, folder: Path) -> None:
+    """Write a small app that works into FOLDER."""
+    name = write_new_app(folder)
+    screen.result(
+        {"app": name, "path": str(folder)},
+        f"Wrote the app {name} to {folder}; try it: idlegrid run-local {folder}",
+    )
+
+
+@app.command("sign")
+@click.argument("folder", type=APP_FOLDER, default=".")
+@click.option("--key", type=APP_FOLDER, help="Another key than that of `idlegrid keys init`.")
+@json_option
+@pass_screen
+def sign(screen: Screen, folder: Path, key: Path | None) -> None:
+    """Build the app in FOLDER and sign it as a release with your publisher key."""
+    described = read_app(folder)
+    release = make_release(described, build_with_spinner(screen, described))
+    signed = sign_release(release, unlock(key or key_path()))
+    path = save_release(described, signed)
+    screen.result(
+        {"path": str(path), "release": release_body_hash(release), "key": signed.key},
+        f"Signed {release.app} {release.version} by key {signed.key[:16]}…: {path}",
+    )
+
+
+@app.command("publish")
+@click.argument("folder", type=APP_FOLDER, default=".")
+@project_option
+@click.option("--key", type=APP_FOLDER, help="Another key than that of `idlegrid keys init`.")
+@json_option
+@pass_screen
+def publish(screen: Screen, folder: Path, grid: Grid, key: Path | None) -> None:
+    """Build, sign and publish the app in FOLDER. Doing it again changes nothing."""
+    described = read_app(folder)
+    build_with_spinner(screen, described)
+    with screen.working("asking the project") as say:
+        new = ensure_published(grid.api, described, lambda _: unlock(key or key_path()), say)
+    text = "is published" if new else "was published already"
+    screen.result(
+        {"app": described.name, "version": described.version, "published": new},
+        f"{described.name} {described.version} {text} on {grid.url}",
+    )

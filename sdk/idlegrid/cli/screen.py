@@ -1,12 +1,14 @@
 """What a command shows: results on stdout (or JSON alone), everything else on stderr."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import click
 import msgspec
 from rich.console import Console
+from rich.status import Status
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,11 +21,41 @@ class Screen:
         self.json = json
         self.out = Console(highlight=False, soft_wrap=True)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
 
     def say(self, text: str) -> None:
         """A line on the way, for people; silent with ``--json``."""
         if not self.json:
             self.err.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Something turns while work is going on; the value changes its text."""
+        if self.json:
+            yield lambda text: None
+            return
+        with self.err.status(text) as self._status:
+            try:
+                yield self._status.update
+            finally:
+                self._status = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing turns meanwhile, so that a person can be asked."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        try:
+            yield
+        finally:
+            self._status.start()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person sits there who can be asked."""
+        return not self.json and sys.stdin.isatty()
 
     def result(self, data: object, show: Callable[[], None] | str) -> None:
         """The command's result: ``data`` as JSON, or ``show`` for people (a text or a function)."""

@@ -1,0 +1,86 @@
+"""What a project answers, as far as this package reads it. Unknown fields are passed over."""
+
+import msgspec
+
+from idlegrid_shared.manifest import ManifestEntry
+
+ENDED = frozenset(("complete", "complete_with_failures", "failed", "cancelled", "retired"))
+ANSWERED = frozenset(("complete", "complete_with_failures"))
+
+
+class StageProgress(msgspec.Struct, frozen=True):
+    """How far one stage is; ``expected`` units in all, each of the others counts units."""
+
+    index: int
+    kind: str
+    state: str
+    expected: int = 0
+    created: int = 0
+    assimilated: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class FailureGroup(msgspec.Struct, frozen=True):
+    """Units that failed for one reason, with an example."""
+
+    reason: str
+    count: int = 1
+    example: str = ""
+    stderr: str = ""
+
+
+class BatchProgress(msgspec.Struct, frozen=True):
+    """Where a batch stands."""
+
+    id: str
+    name: str
+    state: str
+    reason: str = ""
+    app: str = ""
+    version: str = ""
+    revision: int = 0
+    stages: tuple[StageProgress, ...] = ()
+    failures: tuple[FailureGroup, ...] = ()
+    created_at: str = ""
+    finished_at: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state in ENDED
+
+
+class BatchList(msgspec.Struct, frozen=True):
+    """One page of batches, newest first."""
+
+    batches: tuple[BatchProgress, ...]
+    next: str | None = None
+
+
+class Created(msgspec.Struct, frozen=True):
+    """What was made."""
+
+    id: str
+
+
+class AnswerReply(msgspec.Struct, frozen=True):
+    """An answer: its files by name, and what stands beside them."""
+
+    revision: int
+    manifest: tuple[ManifestEntry, ...]
+    detail: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class VersionReply(msgspec.Struct, frozen=True):
+    """A published version of an app."""
+
+    version: str
+    release_hash: str = ""
+
+
+class AppReply(msgspec.Struct, frozen=True):
+    """An app of a project."""
+
+    name: str
+    versions: tuple[VersionReply, ...] = ()
