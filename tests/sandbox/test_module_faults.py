@@ -95,6 +95,21 @@ def test_a_module_without_memory_gets_errors_and_no_crash(lab: Lab) -> None:
     assert lab.run(text).reason == "ok"
 
 
+def test_hidden_memory_counts_too(lab: Lab) -> None:
+    outcome = lab.run('(module (memory 64) (func (export "_start")))')
+    assert outcome.reason == "memory_limit", outcome.message
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [("(block $h (try_table (catch $e $h) (throw $e)))", "ok"), ("(throw $e)", "trap")],
+)
+def test_exceptions_are_offered(lab: Lab, body: str, reason: str) -> None:
+    """Large runtimes are built with them."""
+    outcome = lab.run(f'(module (tag $e) (func (export "_start") {body}))')
+    assert outcome.reason == reason, outcome.message
+
+
 def test_another_module_than_the_one_signed_is_refused(lab: Lab) -> None:
     outcome = lab.run(GOOD, module_sha256=hashlib.sha256(b"another").hexdigest())
     assert outcome.reason == "bad_module"

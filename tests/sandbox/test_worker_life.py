@@ -13,10 +13,12 @@ import msgspec
 import psutil
 import pytest
 
-from idlegrid_shared.sandbox.job import Outcome
-from idlegrid_shared.sandbox.run import SandboxProcess, run_sandboxed, worker_command
+from idlegrid_shared.sandbox.job import Outcome, Progress
+from idlegrid_shared.sandbox.launch import worker_command
+from idlegrid_shared.sandbox.run import SandboxProcess, run_sandboxed
 
 from .conftest import Lab
+from .guest import write_bytes
 
 LONG = {"max_ops": 10**18, "time_s": 60.0}
 # Says that it has begun, then computes for ever.
@@ -57,6 +59,17 @@ def test_a_worker_that_is_shot_is_reported(lab: Lab) -> None:
     assert outcome.reason == "worker_died"
     assert "signal 9" in outcome.message
     assert outcome.ops > 0
+
+
+def test_each_report_is_told_once(lab: Lab) -> None:
+    with start_busy(lab) as process:
+        news = process.poll()
+        assert isinstance(news, Progress)
+        assert (news.fraction, news.started) == (0.125, True)
+        assert process.poll() is None
+        process.kill()
+        outcome = ended(process)
+        assert process.poll() is outcome
 
 
 def test_killing(lab: Lab) -> None:
@@ -203,6 +216,34 @@ def test_a_worker_fed_nonsense_does_not_hang() -> None:
     )
     assert done.returncode == 1
     assert b"outcome" not in done.stdout
+
+
+def test_modules_in_the_output_folder_are_never_imported(lab: Lab) -> None:
+    """The worker starts there, and an earlier run may have left a ``json.py``."""
+    job = lab.job("")
+    Path(job.output_dir).mkdir()
+    for name in ("json", "wasmtime", "idlegrid_shared"):
+        (Path(job.output_dir) / f"{name}.py").write_text("raise SystemExit(9)")
+    assert run_sandboxed(job).reason == "ok"
+
+
+def test_an_output_that_cannot_be_written_is_the_hosts_fault(lab: Lab) -> None:
+    job = lab.job(write_bytes("(i32.const 1)", 100, 5))
+    (Path(job.output_dir) / "stdout").mkdir(parents=True)
+    outcome = run_sandboxed(job)
+    assert outcome.reason == "host_error"
+    assert outcome.outputs == ()
+
+
+def test_workers_that_share_a_cache_do_not_disturb_each_other(lab: Lab) -> None:
+    """A client starts a task for each core at once, and all find the cache empty."""
+    job = msgspec.structs.replace(lab.job(""), cache_dir=str(lab.folder / "fresh"))
+    jobs = [msgspec.structs.replace(job, output_dir=f"{job.output_dir}-{n}") for n in range(4)]
+    started = [SandboxProcess.start(job) for job in jobs]
+    assert [ended(process).reason for process in started] == ["ok"] * 4
+    left = sorted(path.suffix for path in (lab.folder / "fresh").iterdir())
+    assert left == ["", ".code", ".cwasm"]
+    assert run_sandboxed(job).reason == "ok"
 
 
 def test_an_output_folder_that_cannot_be_made_is_the_hosts_fault(lab: Lab) -> None:

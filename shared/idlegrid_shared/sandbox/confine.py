@@ -83,9 +83,8 @@ def confine_run(output_bytes: int) -> None:
         _limit(resource.RLIMIT_NPROC, 0)
 
 
-if sys.platform != "win32":
-
-    def _limit(what: int, value: int) -> None:
+def _limit(what: int, value: int) -> None:
+    if sys.platform != "win32":
         import resource
 
         with contextlib.suppress(OSError, ValueError):

@@ -15,6 +15,7 @@ import msgspec
 from idlegrid_shared.manifest import ManifestError, make_manifest
 
 from .job import Outcome, Progress, SandboxJob
+from .launch import absolute_paths, worker_command, worker_environment
 from .profile import can_run, current_profile
 
 #: The worker ends a program by processor time; the parent steps in much later, by wall time, as a
@@ -37,22 +38,6 @@ class _Order(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Message)
-
-
-def worker_command() -> list[str]:
-    """The command of a worker; a frozen program runs itself again."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--sandbox-worker"]
-    # -I: neither the folder it is started in nor the environment can slip in a module.
-    return [sys.executable, "-I", "-m", "idlegrid_shared.sandbox.worker"]
-
-
-def worker_environment() -> dict[str, str]:
-    """The worker's whole environment: no proxies, no secrets, nothing of the user's."""
-    environment = {"LANG": "C.UTF-8", "RUST_BACKTRACE": "0"}
-    if sys.platform == "win32":
-        environment["SYSTEMROOT"] = os.environ.get("SYSTEMROOT", r"C:\Windows")
-    return environment
 
 
 class SandboxProcess:
@@ -337,19 +322,3 @@ def run_sandboxed(
                 return outcome
             if until_s is not None and time.monotonic() > until_s:
                 process.kill(f"the run was stopped by its caller after {timeout:g} s")
-
-
-def absolute_paths(job: SandboxJob) -> SandboxJob:
-    """The same job with absolute host paths, as the worker runs in another folder."""
-
-    def full(path: str) -> str:
-        return str(Path(path).absolute())
-
-    return msgspec.structs.replace(
-        job,
-        module=full(job.module),
-        inputs={name: full(path) for name, path in job.inputs.items()},
-        stdin=None if job.stdin is None else full(job.stdin),
-        output_dir=full(job.output_dir),
-        cache_dir=None if job.cache_dir is None else full(job.cache_dir),
-    )
