@@ -101,7 +101,10 @@ def _value(path: Path, line: int, column: str, raw: msgspec.Raw) -> str:
     """Text as it is; numbers exactly as they were written, so that none is rounded."""
     data = bytes(raw)
     if data.startswith(b'"'):
-        return msgspec.json.decode(data, type=str)
+        try:
+            return msgspec.json.decode(data, type=str)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TableError(f"{path}, line {line}, column {column!r}: {error}") from error
     if data[:1] in (b"{", b"[", b"n"):
         raise TableError(
             f"{path}, line {line}, column {column!r}: must be text, a number, true or false, "
