@@ -19,7 +19,7 @@ from .core.agent import handle
 from .core.event import CommandGiven, Event, MachineChanged, ProjectAttached, Started, Timer
 from .core.model import AgentState, TaskState
 from .journal import Entry, Journal
-from .layout import DataFolder
+from .layout import DataFolder, ProjectFolder
 from .machine.facts import disk_free_bytes, read_machine
 from .machine.orphan import end_orphan
 from .runner.runner import Runner
@@ -83,7 +83,7 @@ class Agent:
         self._journal = Journal(data, options.echo)
         self._mail: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._contacts: dict[str, Contact] = {}
-        self._pool = TransferPool()
+        self._pool = self._make_pool()
         self._files = FileWork(self._pool, self.post, options.cache_bytes_max, self._needed_files)
         self._stop_asked = False
         self._ended = False
@@ -150,9 +150,12 @@ class Agent:
 
     def _open(self, loaded: LoadedProject) -> None:
         fingerprint = loaded.state.fingerprint
-        contact = Contact(self._data.project(fingerprint), loaded, self.post)
+        contact = self._make_contact(self._data.project(fingerprint), loaded)
         self._contacts[fingerprint] = contact
         contact.start()
+
+    def _make_contact(self, folder: ProjectFolder, loaded: LoadedProject) -> Contact:
+        return Contact(folder, loaded, self.post)
 
     def _next_event(self) -> Event | None:
         wait_s = (self._wait_until - self._clock()) / US
@@ -235,6 +238,9 @@ class Agent:
             contact.join(CLOSE_WAIT_S / 4 / len(self._contacts))
         self._status_old = True
         self._tell_status(now=True)
+
+    def _make_pool(self) -> TransferPool:
+        return TransferPool()
 
     # --- instructions
 

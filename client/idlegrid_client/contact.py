@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 import msgspec
+from nacl.signing import SigningKey
 
 from idlegrid_shared.keyfile import KeyFileError
 from idlegrid_shared.signing import Signed, public_hex
@@ -60,6 +61,8 @@ TasksById = Mapping[str, TaskState]
 class Contact:
     """The talk with one server. ``post`` receives what comes of it."""
 
+    connect: Callable[[str, SigningKey], Server] = Server
+
     def __init__(self, folder: ProjectFolder, loaded: LoadedProject, post: Post) -> None:
         self.folder = folder
         self.fingerprint = loaded.state.fingerprint
@@ -95,21 +98,24 @@ class Contact:
 
     def send(self, order: SendExchange, tasks: TasksById) -> None:
         """Talk; ends in ReplyReceived, ExchangeFailed or ProblemReceived."""
-        self._jobs.put(lambda: self._guarded(lambda: self._send(order, tasks)))
+        self._submit(lambda: self._guarded(lambda: self._send(order, tasks)))
 
     def enrol(self, order: Enrol, machine: Machine) -> None:
         """Introduce this device; ends in Enrolled, ExchangeFailed or ProblemReceived."""
-        self._jobs.put(lambda: self._guarded(lambda: self._enrol(order, machine)))
+        self._submit(lambda: self._guarded(lambda: self._enrol(order, machine)))
 
     def renew_key(self, order: NewDeviceKey) -> None:
         """Take another device key; ends in KeyRenewed."""
-        self._jobs.put(lambda: self._guarded(self._renew_key))
+        self._submit(lambda: self._guarded(self._renew_key))
 
     def close_exchange(self, order: CloseExchange) -> None:
         """The request is answered and applied: its bytes are not needed any more."""
         self._store(StoredExchange(seq=order.seq, serial=self._serial()))
 
     # --- the thread
+
+    def _submit(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -140,7 +146,7 @@ class Contact:
 
     def _line(self) -> Server:
         if self._server is None:
-            self._server = Server(self.url, self.key)
+            self._server = self.connect(self.url, self.key)
         return self._server
 
     def _send(self, order: SendExchange, tasks: TasksById) -> Event:

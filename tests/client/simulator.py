@@ -68,7 +68,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-class Refuse(Exception):
+class RefusedError(Exception):
     """The server's answer is a problem."""
 
     def __init__(self, status: int, code: str, text: str) -> None:
@@ -101,7 +101,7 @@ class SimulatedProject:
         self.next_contact_s = 1.0
         self.cancel: tuple[str, ...] = ()
         # mishaps, in this order of the hand: problems to answer, replies to swallow, files to cut
-        self.problems: list[Refuse] = []
+        self.problems: list[RefusedError] = []
         self.swallow = 0
         self.cut_downloads: list[int] = []
         self.cut_uploads = 0
@@ -125,9 +125,7 @@ class SimulatedProject:
 
     def timestamp(self, life_s: int = TIMESTAMP_LIFE_S) -> Signed:
         issued_at = self.issued_at
-        document = Timestamp(
-            public_hex(self.root), self.serial, issued_at, issued_at + life_s * US
-        )
+        document = Timestamp(public_hex(self.root), self.serial, issued_at, issued_at + life_s * US)
         return sign_document("timestamp", document, self.online)
 
     def info(self) -> ProjectInfo:
@@ -183,14 +181,14 @@ class SimulatedProject:
     def exchange(self, device: str, request: ExchangeRequest, digest: str) -> ExchangeReply:
         self.requests.append(request)
         if device not in self.hosts:
-            raise Refuse(401, "unknown_host", "this device is not known here")
+            raise RefusedError(401, "unknown_host", "this device is not known here")
         seq, request_id, body = self.seen.get(device, (0, "", ""))
         if request.request_id == request_id:
             self.repeats += 1
             if body != digest:
-                raise Refuse(409, "conflict", "the same request id came with another body")
+                raise RefusedError(409, "conflict", "the same request id came with another body")
         elif request.seq <= seq:
-            raise Refuse(409, "clone", "this sequence number was used before")
+            raise RefusedError(409, "clone", "this sequence number was used before")
         self.seen[device] = (request.seq, request.request_id, digest)
         answers = tuple(self._answer(device, report) for report in request.reports)
         held = {*request.held, *(r.task for r in request.reports)}
@@ -209,9 +207,7 @@ class SimulatedProject:
             answers=answers,
             tasks=tuple(self._offer(signed) for signed in given),
             releases=tuple(self._release_offer(s) for s in self.releases.values()) if given else (),
-            cancel=tuple(
-                t for t in request.held if t in self.cancel or t not in self.in_progress
-            ),
+            cancel=tuple(t for t in request.held if t in self.cancel or t not in self.in_progress),
             timestamp=self.timestamp(),
             delegations=self.delegations(),
         )
@@ -276,7 +272,7 @@ class SimulatedProject:
     def append(self, name: str, offset: int, data: bytes) -> UploadState:
         kept = self.uploads[self.upload_names[name]]
         if offset != len(kept):
-            raise Refuse(409, "offset", f"the upload stands at {len(kept)}")
+            raise RefusedError(409, "offset", f"the upload stands at {len(kept)}")
         kept += data
         return self.upload_state(name)
 
@@ -285,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     project: SimulatedProject
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Tests stay quiet."""
 
     def _body(self) -> bytes:
@@ -304,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with self.project.lock:
                 message = answer(body)  # type: ignore[operator]
-        except Refuse as refusal:
+        except RefusedError as refusal:
             problem = {
                 "type": "about:blank",
                 "title": str(refusal),
