@@ -24,6 +24,9 @@ from .fault import BuildError
 from .place import cache_folder
 
 FLAGS = ("-target", "wasm32-wasi", "-O3", "-msimd128", "-s", "-fno-exceptions")
+# Local variables get what they get on Linux; the compiler's own 16 MiB are memory of every host.
+STACK_BYTES = 8 * 1024**2
+LINK_FLAGS = (f"-Wl,-z,stack-size={STACK_BYTES}",)
 # A module says nothing of where it was built; asserts print paths below the app's folder only.
 PATH_FLAGS = ("-ffile-prefix-map=./=", "-Wno-unused-command-line-argument")
 CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc"))
@@ -127,7 +130,13 @@ def _code_files(app: App) -> list[Path]:
 def _fingerprint(app: App, program: ProgramSource) -> str:
     """A hash of all that the module can depend on: compiler, flags, sources, headers."""
     digest = hashlib.sha256()
-    parts = [importlib.metadata.version("ziglang"), *FLAGS, *PATH_FLAGS, *program.flags]
+    parts = [
+        importlib.metadata.version("ziglang"),
+        *FLAGS,
+        *LINK_FLAGS,
+        *PATH_FLAGS,
+        *program.flags,
+    ]
     parts += [":", *program.sources]
     for path in _code_files(app):
         parts += [path.relative_to(app.folder).as_posix(), _file_sha256(path)]
@@ -147,7 +156,16 @@ def _is_current(target: Path, stamp_path: Path, fingerprint: str) -> bool:
 def _compile(app: App, program: ProgramSource, target: Path) -> None:
     # Under its own name until it is whole: two builds at once, or a kill, leave no half module.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
-    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *PATH_FLAGS, *program.flags]
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        *FLAGS,
+        *LINK_FLAGS,
+        *PATH_FLAGS,
+        *program.flags,
+    ]
     command += [f"./{source}" for source in program.sources]
     command += ["-o", str(temporary), "-lm"]
     try:

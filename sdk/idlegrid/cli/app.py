@@ -1,8 +1,10 @@
 """``idlegrid app``: make, build, sign and publish programs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from nacl.signing import SigningKey
 
 from idlegrid.app import App
 from idlegrid.appfile import read_app
@@ -57,6 +59,21 @@ def build_with_spinner(screen: Screen, described: App) -> dict[str, BuiltProgram
         return build_app(described, lambda text: say(text + first))
 
 
+def publishing_key(
+    screen: Screen, grid: Grid, path: Path, *, yes: bool
+) -> Callable[[App], SigningKey]:
+    """Opens the publisher's key once a person has agreed: a published version stays for ever."""
+
+    def agree_and_open(described: App) -> SigningKey:
+        screen.say(f"{described.name} {described.version} is not on {grid.url} yet")
+        with screen.paused():
+            if not yes and screen.asks:
+                click.confirm("Sign and publish it?", default=True, abort=True, err=True)
+            return unlock(path)
+
+    return agree_and_open
+
+
 def _line(program: BuiltProgram) -> str:
     state = "compiled" if program.compiled else "up to date"
     return f"{program.name}: {program.entry.bytes:,} bytes, {state}, {program.path}"
@@ -96,14 +113,16 @@ def sign(screen: Screen, folder: Path, key: Path | None) -> None:
 @click.argument("folder", type=APP_FOLDER, default=".")
 @project_option
 @click.option("--key", type=APP_FOLDER, help="Another key than that of `idlegrid keys init`.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @pass_screen
-def publish(screen: Screen, folder: Path, grid: Grid, key: Path | None) -> None:
+def publish(screen: Screen, folder: Path, grid: Grid, key: Path | None, yes: bool) -> None:
     """Build, sign and publish the app in FOLDER. Doing it again changes nothing."""
     described = read_app(folder)
     build_with_spinner(screen, described)
+    key_for = publishing_key(screen, grid, key or key_path(), yes=yes)
     with screen.working("asking the project") as say:
-        new = ensure_published(grid.api, described, lambda _: unlock(key or key_path()), say)
+        new = ensure_published(grid.api, described, key_for, say)
     text = "is published" if new else "was published already"
     screen.result(
         {"app": described.name, "version": described.version, "published": new},

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 import msgspec
-from nacl.signing import SigningKey
 from rich.table import Table
 
-from idlegrid.app import App
 from idlegrid.appfile import read_app
 from idlegrid.batch import Batch
 from idlegrid.grid import Grid
@@ -15,9 +13,8 @@ from idlegrid.keys import key_path
 from idlegrid.reply import BatchProgress
 from idlegrid_shared.seeds import SEED_TEXT
 
-from .app import build_with_spinner
+from .app import build_with_spinner, publishing_key
 from .connection import project_option
-from .passphrase import unlock
 from .screen import Screen, json_option, pass_screen
 from .watch import watch_batch
 
@@ -70,7 +67,7 @@ def submit(
             priority=priority,
             on_failure=on_failure,
             public=public,
-            open_key_for=lambda described: _key(screen, grid, described, yes),
+            open_key_for=publishing_key(screen, grid, key_path(), yes=yes),
             on_step=say,
         )
     if watch:
@@ -81,16 +78,6 @@ def submit(
         {"id": made.id, "name": made.name},
         f"Submitted {made.name} as {made.id}; follow it with `idlegrid batch watch {made.name}`",
     )
-
-
-def _key(screen: Screen, grid: Grid, app: App, yes: bool) -> SigningKey:
-    """The publisher's key, after a person agreed to publish: a published version stays."""
-    screen.say(f"{app.name} {app.version} is not on {grid.url} yet")
-    if not yes and screen.asks:
-        with screen.paused():
-            click.confirm("Sign and publish it?", default=True, abort=True, err=True)
-    with screen.paused():
-        return unlock(key_path())
 
 
 def _finish(screen: Screen, made: Batch) -> None:

@@ -1,0 +1,5 @@
+"""``python -m idlegrid`` is ``idlegrid``."""
+
+from idlegrid.cli import main
+
+main()
