@@ -43,6 +43,8 @@ def test_limits_outside_their_bounds(name: str, value: float) -> None:
         ({"seed": bytes(1025)}, "seed"),
         ({"args": ["a\0b"]}, "zero character"),
         ({"program": "\0"}, "zero character"),
+        ({"output_dir": "a\0b"}, "zero character"),
+        ({"inputs": {"a": "b\0c"}}, "zero character"),
         ({"args": ["\ud800"]}, "not valid text"),
         ({"args": ["x" * 200_000]}, "200007 bytes"),
         ({"env": {"A=B": "1"}}, "variable"),

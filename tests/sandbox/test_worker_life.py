@@ -253,6 +253,14 @@ def test_an_output_folder_that_cannot_be_made_is_the_hosts_fault(lab: Lab) -> No
     assert outcome.reason == "host_error"
 
 
+def test_host_paths_that_are_no_text_are_told(lab: Lab) -> None:
+    """A folder on a volunteer's disk may bear bytes that are no UTF-8."""
+    job = msgspec.structs.replace(lab.job(""), module=f"{lab.folder}/\udcff")
+    outcome = run_sandboxed(job)
+    assert outcome.reason == "host_error"
+    assert outcome.message
+
+
 def test_workers_started_from_a_short_lived_thread_live_on(lab: Lab) -> None:
     """Linux would end a child together with the thread that made it."""
     made: list[SandboxProcess] = []

@@ -78,6 +78,9 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise JobError("an argument or variable contains a zero character")
         if any(not name or "=" in name for name in self.env):
             raise JobError("the name of a variable is empty or contains =")
+        paths = [self.module, self.output_dir, *self.inputs.values()]
+        if any("\0" in path for path in [*paths, self.stdin or "", self.cache_dir or ""]):
+            raise JobError("a path contains a zero character")
         try:
             size = sum(len(text.encode()) + 1 for text in texts)
         except UnicodeEncodeError as error:

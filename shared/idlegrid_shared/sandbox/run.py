@@ -199,19 +199,22 @@ class SandboxProcess:
 
     def _serve(self) -> None:
         """Start the worker, read from it to its end, and set the outcome."""
+        outcome: Outcome | None = None
         try:
             outcome = self._follow()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a path that is no text
             outcome = Outcome(
                 status="error",
                 reason="host_error",
                 message=f"the sandbox worker could not be started: {error}",
             )
-        with self._lock:
-            self._end_suspension()
-            self._outcome = self._settle(outcome)
-        self._launched.set()
-        self._done.set()
+        finally:
+            # Whatever happens, nobody may be left waiting.
+            with self._lock:
+                self._end_suspension()
+                self._outcome = self._settle(outcome)
+            self._launched.set()
+            self._done.set()
 
     def _follow(self) -> Outcome | None:
         if not can_run(self.job.profile):
