@@ -44,9 +44,9 @@ class Silence:
         """Do nothing; the sweep or the caller looks by itself."""
 
 
-def connect(url: str) -> "redis.Redis[bytes]":
+def connect(url: str) -> redis.Redis:
     """A client of the Valkey at ``url``; it connects when first used."""
-    return redis.Redis.from_url(  # type: ignore[no-any-return]
+    return redis.Redis.from_url(
         _redis_url(url), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     )
 
@@ -61,7 +61,7 @@ def queue_name(prefix: str, queue: QueueName) -> str:
     return f"{prefix}-{queue}"
 
 
-def send_wake(connection: "redis.Redis[bytes]", prefix: str, queue: QueueName) -> bool:
+def send_wake(connection: redis.Redis, prefix: str, queue: QueueName) -> bool:
     """Queue one round unless one waits already; returns whether it was queued.
 
     Raises ``redis.RedisError`` or ``OSError`` if Valkey cannot be reached.

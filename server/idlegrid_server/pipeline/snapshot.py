@@ -1,0 +1,93 @@
+"""Snapshots for decisions, read in a constant number of statements."""
+
+from functools import lru_cache
+
+import msgspec
+
+from idlegrid_server.domain.model import BatchSnapshot, TaskSnapshot, UnitSnapshot
+from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.snapshot import snapshot as batch_snapshot
+from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_OF_BATCHES, StageRow
+from idlegrid_server.store.sql.unit import (
+    TASKS_OF_UNITS,
+    UNIT_STAGES,
+    UNITS_DUE,
+    TaskRow,
+    UnitRow,
+    UnitStageRow,
+)
+from idlegrid_shared.documents import Policy
+
+POLICIES_KEPT = 1_024
+
+
+def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
+    """The units that wait for a pass, longest first: three statements."""
+    units = db.fetch_all(UNITS_DUE, now=now, limit=limit)
+    if not units:
+        return []
+    tasks: dict[int, list[TaskSnapshot]] = {unit.id: [] for unit in units}
+    for row in db.fetch_all(TASKS_OF_UNITS, unit_ids=list(tasks)):
+        tasks[row.unit_id].append(task_snapshot(row))
+    stage_ids = sorted({unit.stage_id for unit in units})
+    stages = {row.stage_id: row for row in db.fetch_all(UNIT_STAGES, stage_ids=stage_ids)}
+    return [unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id]) for unit in units]
+
+
+def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow) -> UnitSnapshot:
+    """A unit as decisions see it. The schema's CHECKs hold the states to their types."""
+    return UnitSnapshot(
+        id=unit.id,
+        stage_id=unit.stage_id,
+        batch_id=unit.batch_id,
+        index=unit.idx,
+        state=unit.state,  # type: ignore[arg-type]
+        version=unit.version,
+        policy=read_policy(stage.policy),
+        tasks=tuple(tasks),
+        target=unit.target,
+        reason=unit.reason,
+        canonical_task=unit.canonical_task,
+        canonical_manifest=unit.canonical_manifest,
+        batch_state=stage.batch_state,  # type: ignore[arg-type]
+        stage_state=stage.state,  # type: ignore[arg-type]
+        placement=stage.placement,  # type: ignore[arg-type]
+    )
+
+
+def task_snapshot(row: TaskRow) -> TaskSnapshot:
+    """A task as decisions see it."""
+    return TaskSnapshot(
+        id=row.id,
+        n=row.n,
+        state=row.state,  # type: ignore[arg-type]
+        verdict=row.verdict,  # type: ignore[arg-type]
+        host_id=row.host_id,
+        account_id=row.account_id,
+        subnet=row.subnet or "",
+        sent_at=row.sent_at,
+        deadline_at=row.deadline_at,
+        received_at=row.received_at,
+        manifest=row.manifest,
+        ops=row.ops or 0,
+        profile=row.profile or "",
+        exit_code=row.exit_code or 0,
+        reason=row.reason,
+        credit_micro=row.credit_micro,
+    )
+
+
+@lru_cache(maxsize=POLICIES_KEPT)
+def read_policy(text: str) -> Policy:
+    """A stage's policy; the same text is read once."""
+    return msgspec.json.decode(text, type=Policy)
+
+
+def due_batches(db: Connection, now: int, limit: int) -> list[BatchSnapshot]:
+    """The batches that wait for a pass, longest first: two statements."""
+    batches = db.fetch_all(BATCHES_DUE, now=now, limit=limit)
+    stages: dict[int, list[StageRow]] = {batch.id: [] for batch in batches}
+    if batches:
+        for row in db.fetch_all(STAGES_OF_BATCHES, batch_ids=list(stages)):
+            stages[row.batch_id].append(row)
+    return [batch_snapshot(batch, stages[batch.id]) for batch in batches]

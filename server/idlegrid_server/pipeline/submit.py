@@ -1,0 +1,183 @@
+"""The job ``submit``: a batch's table is checked as a whole, then becomes work units.
+
+Nothing is stored before the last line was found good. Then units are added in chunks, the first of
+which go out while the rest is still being stored. A crash anywhere is no harm: the next worker goes
+on after the units that are there.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+import msgspec
+
+from idlegrid_server.faults import reach
+from idlegrid_server.store.command import (
+    UNITS_MAX,
+    FailBatch,
+    FinishJob,
+    InsertUnits,
+    NewUnit,
+    StartBatch,
+)
+from idlegrid_server.store.sql.batch import BATCH_BY_ID, STAGES_OF_BATCH, BatchRow, StageRow
+from idlegrid_server.store.sql.file import FILES_USABLE
+
+from .lease import Interrupted, Lease, LeaseLost
+from .spec import read_spec
+from .tools import MissingFile, Tools
+from .units_table import TableError, UnitLine, read_units
+
+CHECK_LINES = 5_000  # between two looks at lease and files
+log = logging.getLogger(__name__)
+
+
+def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> None:
+    """Bring the batch of a claimed job to running, or fail it with a reason for its owner.
+
+    Raises ``LeaseLost``, ``Interrupted`` (between two chunks) and ``StoreError``.
+    """
+    reach("submit.claimed")
+    batch_id = lease.job.object_id
+    with tools.store.reading() as db:
+        batch = db.fetch_one(BATCH_BY_ID, batch_id=batch_id)
+        stages = db.fetch_all(STAGES_OF_BATCH, batch_id=batch_id)
+    if batch is None or not stages:
+        raise LookupError(f"job {lease.job.id} names batch {batch_id}, which does not exist")
+    try:
+        expected = stages[0].expected
+        if batch.state in ("draft", "checking"):
+            expected = check_table(tools, lease, batch, stopping)
+            reach("submit.checked")
+            tools.store.execute(StartBatch(now=tools.clock(), batch_id=batch_id, expected=expected))
+        if batch.state not in ("complete", "complete_with_failures", "failed", "cancelled"):
+            store_units(tools, lease, batch, stages[0], expected, stopping)
+    except TableError as error:
+        log.info("A batch's table was refused.", extra={"batch": batch_id, "reason": str(error)})
+        tools.store.execute(
+            FailBatch(
+                now=tools.clock(), batch_id=batch_id, reason=f"units: {error}", actor="submit"
+            )
+        )
+    reach("submit.done.before")
+    _finish(tools, lease)
+    reach("submit.done.after")
+
+
+def check_table(tools: Tools, lease: Lease, batch: BatchRow, stopping: Callable[[], bool]) -> int:
+    """Read the whole table and return its number of lines; raises :class:`TableError`."""
+    count = 0
+    missing = FileCheck(tools, batch.account_id)
+    for units in _pieces(_table(tools, batch, 0), CHECK_LINES):
+        count += len(units)
+        if count > tools.units_max:
+            raise TableError(
+                f"the table has more than {tools.units_max} lines, the project's limit for one "
+                "batch: split it"
+            )
+        missing.check(units, count - len(units) + 1)
+        _go_on(lease, stopping, f"checked {count} units")
+    if count == 0:
+        raise TableError("the table has no lines: a batch needs at least one work unit")
+    return count
+
+
+def store_units(
+    tools: Tools,
+    lease: Lease,
+    batch: BatchRow,
+    stage: StageRow,
+    expected: int,
+    stopping: Callable[[], bool],
+) -> None:
+    """Add what the stage lacks of its ``expected`` units; stops early if the batch was ended."""
+    created = stage.created
+    if created >= expected:
+        return
+    for units in _pieces(_table(tools, batch, created), UNITS_MAX):
+        reach("submit.chunk.before")
+        answer = tools.store.execute(
+            InsertUnits(
+                now=tools.clock(),
+                stage_id=stage.id,
+                offset=created,
+                units=tuple(new_unit(unit) for unit in units),
+            )
+        )
+        reach("submit.chunk.after")
+        if answer.status == "closed":
+            return
+        if answer.status == "wrong_offset":
+            raise LeaseLost(f"somebody else adds units to stage {stage.id}")
+        created = answer.created
+        _go_on(lease, stopping, f"stored {created} of {expected} units")
+
+
+def new_unit(unit: UnitLine) -> NewUnit:
+    """A line of the table as the store keeps it."""
+    inputs = msgspec.json.encode(unit.inputs).decode() if unit.inputs else None
+    return NewUnit(args=msgspec.json.encode(unit.args).decode(), inputs=inputs)
+
+
+class FileCheck:
+    """Whether every file that units name is stored and their owner's to use."""
+
+    def __init__(self, tools: Tools, account_id: int) -> None:
+        self.tools = tools
+        self.account_id = account_id
+        self.good: set[bytes] = set()
+
+    def check(self, units: Iterable[UnitLine], line: int) -> None:
+        """Raise :class:`TableError` naming the first file of ``units`` that is missing.
+
+        ``line`` is the number of the first unit's line.
+        """
+        wanted: dict[bytes, tuple[int, str]] = {}
+        for number, unit in enumerate(units, line):
+            for file in unit.inputs:
+                digest = bytes.fromhex(file.sha256)
+                if digest not in self.good:
+                    wanted.setdefault(digest, (number, file.name))
+        hashes = list(wanted)
+        for start in range(0, len(hashes), 500):
+            piece = hashes[start : start + 500]
+            with self.tools.store.reading() as db:
+                self.good.update(
+                    db.fetch_all(FILES_USABLE, account_id=self.account_id, hashes=piece)
+                )
+            for digest in piece:
+                if digest not in self.good:
+                    number, name = wanted[digest]
+                    raise TableError(
+                        f"line {number}: the input {name!r} (SHA-256 {digest.hex()}) "
+                        "was not uploaded"
+                    )
+
+
+def _table(tools: Tools, batch: BatchRow, skip: int) -> Iterator[UnitLine]:
+    spec = read_spec(batch.spec)
+    try:
+        with tools.open_file(bytes.fromhex(spec.units)) as table:
+            yield from read_units(table, skip)
+    except MissingFile as error:
+        raise TableError(f"the table itself ({spec.units}) was not uploaded") from error
+
+
+def _pieces(units: Iterator[UnitLine], size: int) -> Iterator[list[UnitLine]]:
+    while piece := list(islice(units, size)):
+        yield piece
+
+
+def _go_on(lease: Lease, stopping: Callable[[], bool], progress: str) -> None:
+    if stopping():
+        lease.give_back()
+        raise Interrupted(progress)
+    lease.keep(progress)
+
+
+def _finish(tools: Tools, lease: Lease) -> None:
+    answer = tools.store.execute(
+        FinishJob(now=tools.clock(), job_id=lease.job.id, worker=lease.worker)
+    )
+    if answer.status == "lost":
+        raise LeaseLost(f"job {lease.job.id} has gone to another worker")
