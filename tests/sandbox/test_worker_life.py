@@ -61,6 +61,12 @@ def test_a_worker_that_is_shot_is_reported(lab: Lab) -> None:
     assert outcome.ops > 0
 
 
+def test_a_program_that_never_calls_the_host_is_known_to_have_started(lab: Lab) -> None:
+    """The parent's watch over its time must begin without the program's help."""
+    with SandboxProcess.start(lab.job("(loop $l (br $l))", limits=LONG)) as process:
+        until(lambda: process.progress.started, "the program has begun")
+
+
 def test_each_report_is_told_once(lab: Lab) -> None:
     with start_busy(lab) as process:
         news = process.poll()

@@ -43,6 +43,8 @@ class Run:
         self.due = True
         self.figures: dict[str, Any] = {}
         self.outcome: dict[str, Any] | None = None
+        #: Wall and processor seconds of the program, once it has ended.
+        self.ended: tuple[float, float] | None = None
         self._once = threading.Lock()
 
     def report(self) -> None:
@@ -76,7 +78,9 @@ class Run:
             gc.enable()
             confine_run(self.job["limits"]["output_bytes"])
             self.started = True
+            self._send_progress()  # the parent's own watch begins with it
             reason, message, code = self.guest.run(module, world, self.report)
+            self.ended = self.times()
             self._send_progress()
             if reason == "ok":
                 outputs = self.guest.write_outputs()
@@ -87,12 +91,18 @@ class Run:
     def finish(
         self, reason: str, message: str, code: int = 0, outputs: list[dict[str, Any]] | None = None
     ) -> None:
-        """Send the outcome; only the first call counts."""
-        if not self._once.acquire(blocking=False):
-            return
+        """Send the outcome; only the first call counts, and the others wait until it is sent."""
+        with self._once:
+            if self.outcome is None:
+                self.outcome = self._describe(reason, message, code, outputs or [])
+                self.send({"outcome": self.outcome})
+
+    def _describe(
+        self, reason: str, message: str, code: int, outputs: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         world = self.guest.world
         elapsed_s, cpu_s = self.times()
-        self.outcome = {
+        return {
             "status": "success" if reason == "ok" else "error",
             "reason": reason,
             "message": message,
@@ -102,12 +112,13 @@ class Run:
             "cpu_s": cpu_s,
             "peak_memory_bytes": self.figures.get("peak_memory_bytes", 0),
             "stderr": world.log.text() if world is not None else "",
-            "outputs": outputs or [],
+            "outputs": outputs,
         }
-        self.send({"outcome": self.outcome})
 
     def times(self) -> tuple[float, float]:
-        """Wall and processor seconds since the program started."""
+        """Wall and processor seconds since the program started, up to its end."""
+        if self.ended is not None:
+            return self.ended
         if not self.started or not self.guest.started_s:
             return 0.0, 0.0
         return (
@@ -122,7 +133,7 @@ class Run:
         while thread.is_alive():
             thread.join(TICK_S if limit_s > 4 * TICK_S else min(TICK_S, limit_s / 4))
             self.due = True
-            if self.started and self.times()[1] > limit_s:
+            if self.started and self.ended is None and self.times()[1] > limit_s:
                 self.finish("time_limit", f"the program used up its {limit_s:g} s of computing")
                 return
             if not self.started and time.monotonic() - began_s > COMPILE_TIME_S_MAX:
