@@ -184,7 +184,9 @@ def _task_interrupted(draft: Draft, event: ev.TaskInterrupted) -> None:
     elif event.files_lost:
         project = draft.projects[task.project]
         lost = {f.sha256 for f in task.files}
-        files = {s: f for s, f in project.files.items() if s not in lost}
+        files = {
+            s: f for s, f in project.files.items() if s not in lost or f.state == "downloading"
+        }
         draft.project(task.project, files=files)
         move(draft, task, "new", event.text, tries=tries)
     else:

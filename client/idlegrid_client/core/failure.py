@@ -9,7 +9,10 @@ from .model import ProjectState
 from .transition import move
 
 # Statuses that may pass by themselves: the same request is sent again, unchanged.
-_PASSING = frozenset({408, 425, 429})
+_PASSING = frozenset({401, 408, 425, 429})
+
+# The server (an answer without a code is somebody else's, a proxy's) does not want this host.
+_UNWANTED = frozenset({403, 426})
 
 
 def exchange_failed(draft: Draft, event: ExchangeFailed) -> None:
@@ -26,9 +29,9 @@ def problem_received(draft: Draft, event: ProblemReceived) -> None:
         draft.emit(SaveProject(draft.projects[project.fingerprint]))
     elif event.code == "clone":
         _become_another(draft, project)
-    elif event.status == 403 or event.code == "protocol":
+    elif event.code and event.status in _UNWANTED:
         _give_way(draft, project, event)
-    elif 400 <= event.status < 500 and event.status not in _PASSING:
+    elif event.code and 400 <= event.status < 500 and event.status not in _PASSING:
         _drop_request(draft, project, event)
     else:
         _wait(draft, project, event.text, event.retry_after_s)
@@ -102,6 +105,5 @@ def _become_another(draft: Draft, project: ProjectState) -> None:
         seq=0,
         machine_sent=None,
         machine_sent_at=0,
-        files={},
     )
     draft.emit(CloseExchange(fingerprint, 0), NewDeviceKey(fingerprint), SaveProject(changed))

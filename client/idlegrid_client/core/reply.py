@@ -164,8 +164,10 @@ def _take_news(draft: Draft, project: str, reply: CheckedReply, pending: Pending
         text = notice.text[:NOTICE_CHARS_MAX]
         draft.emit(Notify(notice.level, notice.code[:64], text, project))
     needed = {f.sha256 for t in draft.tasks_of(project) for f in t.files}
-    for sha256 in [s for s in known.files if s not in needed]:
-        draft.drop_file(project, sha256)
+    for file in known.files.values():
+        # One that is on its way stays known, or it could be fetched twice at a time.
+        if file.sha256 not in needed and file.state != "downloading":
+            draft.drop_file(project, file.sha256)
 
 
 def abort(draft: Draft, task: TaskState, code: str, text: str) -> TaskState:

@@ -1,0 +1,309 @@
+"""Whatever happens in whatever order, the client keeps its word: rules of TRUST on random lives.
+
+Safety rules are checked after every event; at the end the faults stop, and everything must come to
+its end (liveness).
+"""
+
+import random
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idlegrid_client.core import event as ev
+from idlegrid_client.core import instruction as do
+from idlegrid_client.core.agent import handle
+from idlegrid_client.core.model import UNFINISHED, AgentState, FileNeed, Result
+from idlegrid_shared.wire import Machine
+
+from .story import T0, US, WEEK, P, offer, project, success
+
+CORES = 3
+MEMORY = 250
+STEPS_AFTER = 3_000
+
+LETTERS = "abcdefgh"
+PROBLEMS = (
+    ("busy", 503),
+    ("unknown_host", 401),
+    ("conflict", 409),
+    ("clone", 409),
+    ("malformed", 400),
+)
+
+
+class World:
+    """A server, a network, disks and sandboxes that do whatever the draw says."""
+
+    def __init__(self, seed: int, faulty: bool) -> None:
+        self.draw = random.Random(seed)
+        self.faulty = faulty
+        self.now = T0
+        self.state = AgentState(cores=CORES, memory_bytes=MEMORY, machine=Machine())
+        self.rng = random.Random(seed + 1)
+        self.exchange: do.SendExchange | None = None
+        self.sent: do.SendExchange | None = None  # the first sending of the open request
+        self.enrol = self.key = False
+        self.downloads: set[str] = set()
+        self.uploads: set[tuple[str, str, str]] = set()
+        self.sandboxes: set[tuple[str, str]] = set()
+        self.verified: set[str] = set()
+        self.receipted: set[str] = set()
+        self.excused: set[str] = set()  # cancelled, refused, or another machine's: may go
+        self.saved_results: dict[str, Result] = {}
+        self.given = 0
+        self.wait_until = T0
+
+    # --- the rules, in words
+
+    def carry_out(self, instructions: list[do.Instruction]) -> None:
+        for order in instructions:
+            match order:
+                case do.SendExchange():
+                    assert self.exchange is None, "two exchanges were under way at once"
+                    self._check_repeat(order)
+                    self.exchange = order
+                case do.CloseExchange():
+                    self.sent = None
+                case do.Enrol():
+                    assert not self.enrol, "two enrolments were under way at once"
+                    assert self.exchange is None, "an enrolment began during an exchange"
+                    self.enrol = True
+                case do.NewDeviceKey():
+                    self.key = True
+                case do.SaveTask(task):
+                    if task.result is not None:
+                        self.saved_results[task.id] = task.result
+                case do.ForgetTask(_, task, _):
+                    self._check_forget(task)
+                case do.Download(_, sha256):
+                    assert sha256 not in self.downloads, "a file was fetched twice at a time"
+                    self.downloads.add(sha256)
+                case do.Upload(place, task, sha256):
+                    key = (place, task, sha256)
+                    assert key not in self.uploads, "an output was sent twice at a time"
+                    self.uploads.add(key)
+                case do.StartTask(place, task):
+                    self._check_start(place, task)
+                case do.StopTask(place, task):
+                    self.sandboxes.discard((place, task))
+                case do.Wait(until):
+                    assert until >= self.now, "the agent waits for the past"
+                    self.wait_until = until
+        assert isinstance(instructions[-1], do.Wait), "the agent did not say how long to wait"
+
+    def _check_repeat(self, order: do.SendExchange) -> None:
+        if self.sent is None:
+            assert not order.again, "a request was repeated that was never sent"
+            self.sent = order
+            unknown = set(order.reports) - set(self.saved_results)
+            assert not unknown, f"{unknown} were reported before their result was saved"
+        else:
+            assert order.again, "a new request was sent while one was unanswered"
+            assert order.request_id == self.sent.request_id, "a request changed its id"
+
+    def _check_forget(self, task: str) -> None:
+        result = self.saved_results.get(task)
+        if result is not None and result.outcome == "success":
+            assert task in self.receipted or task in self.excused, (
+                f"the finished result of {task} was deleted without a receipt"
+            )
+
+    def _check_start(self, place: str, task: str) -> None:
+        assert task in self.verified, f"{task} was started and never verified"
+        assert (place, task) not in self.sandboxes, f"{task} was started twice"
+        assert self.now < self.state.projects[place].timestamp_expires_at, "stale, yet started"
+        self.sandboxes.add((place, task))
+        assert len(self.sandboxes) <= CORES, "more tasks run than there are cores"
+        memory = sum(self.state.tasks[key].memory_bytes for key in self.sandboxes)
+        assert memory <= MEMORY, "the running tasks take more memory than allowed"
+
+    # --- what happens
+
+    def tell(self, event: ev.Event) -> None:
+        self.state, instructions = handle(self.state, event, self.now, self.rng)
+        self.carry_out(instructions)
+        running = {t.key for t in self.state.running()}
+        assert running == self.sandboxes, "the agent's idea of what runs is wrong"
+
+    def chance(self, share: float) -> bool:
+        return self.faulty and self.draw.random() < share
+
+    def step(self) -> None:
+        choices: list[Any] = [self.let_time_pass]
+        if self.exchange is not None:
+            choices += [self.answer] * 2
+        if self.enrol:
+            choices.append(self.answer_enrolment)
+        if self.key:
+            choices.append(self.renew_key)
+        if self.downloads:
+            choices.append(self.finish_download)
+        if self.uploads:
+            choices.append(self.finish_upload)
+        if self.sandboxes:
+            choices.append(self.finish_task)
+        if self.faulty:
+            choices.append(self.restart)
+        self.draw.choice(choices)()
+
+    def let_time_pass(self) -> None:
+        if self.faulty and self.draw.random() < 0.05:
+            self.now += self.draw.randrange(10 * 86_400) * US
+        else:
+            self.now = max(self.now, min(self.wait_until, self.now + 3600 * US))
+        self.tell(ev.Timer())
+
+    def answer(self) -> None:
+        sent, self.exchange = self.exchange, None
+        assert sent is not None
+        if self.chance(0.2):
+            self.tell(ev.ExchangeFailed(P, "no answer"))
+        elif self.chance(0.15):
+            code, status = self.draw.choice(
+                [
+                    ("busy", 503),
+                    ("unknown_host", 401),
+                    ("conflict", 409),
+                    ("clone", 409),
+                    ("x", 400),
+                ]
+            )
+            if code == "clone":
+                self.excused.update(t.id for t in self.state.tasks.values())
+            self.tell(ev.ProblemReceived(P, status, code, code))
+        else:
+            self.tell(ev.ReplyReceived(P, sent.request_id, self._reply(sent)))
+
+    def _reply(self, sent: do.SendExchange) -> ev.CheckedReply:
+        first = self.sent
+        assert first is not None
+        cancel = tuple(t for t in first.held if self.chance(0.05))
+        self.excused.update(cancel)
+        wanted = first.want.tasks if first.want is not None and self.faulty else 0
+        offers = tuple(self._new_offer() for _ in range(min(wanted, self.draw.randrange(6))))
+        known = [t for t in self.state.tasks.values() if t.wants_reoffer]
+        offers += tuple(offer(t.id, files=t.files, memory_bytes=t.memory_bytes) for t in known)
+        return ev.CheckedReply(
+            next_contact_s=float(self.draw.randrange(120)),
+            answers=tuple(self._answer(t) for t in first.reports),
+            offers=offers,
+            cancel=cancel,
+            timestamp_expires_at=self.now + WEEK,
+        )
+
+    def _new_offer(self) -> ev.Offer:
+        self.given += 1
+        task = f"task_{self.given}"
+        self.verified.add(task)
+        letters = self.draw.sample(LETTERS, self.draw.randrange(1, 4))
+        files = tuple(FileNeed(c * 64, 10, "/files/" + c) for c in letters)
+        memory = self.draw.choice([10, 100, 240, 300])
+        deadline_s = self.draw.choice([10, 3600, 86_400])
+        return offer(task, files=files, memory_bytes=memory, deadline_s=deadline_s)
+
+    def _answer(self, task: str) -> ev.Answer:
+        if self.chance(0.1):
+            return ev.Answer(task, "retry")
+        if self.chance(0.1):
+            return ev.Answer(task, "accepted", receipted=False, trouble="forged")
+        if self.chance(0.1):
+            return ev.Answer(task, "missing_files", missing=("cc" * 32,))
+        if self.chance(0.05):
+            self.excused.add(task)
+            return ev.Answer(task, "refused", reason="no")
+        self.receipted.add(task)
+        return ev.Answer(task, self.draw.choice(["accepted", "duplicate"]), receipted=True)
+
+    def answer_enrolment(self) -> None:
+        self.enrol = False
+        if self.chance(0.2):
+            self.tell(ev.ExchangeFailed(P, "no answer"))
+        else:
+            self.tell(ev.Enrolled(P))
+
+    def renew_key(self) -> None:
+        self.key = False
+        self.tell(ev.KeyRenewed(P))
+
+    def finish_download(self) -> None:
+        sha256 = self.draw.choice(sorted(self.downloads))
+        self.downloads.discard(sha256)
+        if self.chance(0.3):
+            self.tell(ev.DownloadFailed(P, sha256, "broken", gone=self.draw.random() < 0.5))
+        else:
+            self.tell(ev.DownloadFinished(P, sha256))
+
+    def finish_upload(self) -> None:
+        key = self.draw.choice(sorted(self.uploads))
+        self.uploads.discard(key)
+        if self.chance(0.3):
+            self.tell(ev.UploadFailed(*key, "broken"))
+        else:
+            self.tell(ev.UploadFinished(*key))
+
+    def finish_task(self) -> None:
+        place, task = key = self.draw.choice(sorted(self.sandboxes))
+        if self.chance(0.2):
+            self.tell(ev.TaskProgress(place, task, self.draw.random()))
+            return
+        self.sandboxes.discard(key)
+        if self.chance(0.1):
+            self.tell(ev.TaskInterrupted(place, task, "x", self.draw.random() < 0.5))
+        elif self.chance(0.1):
+            self.tell(ev.TaskFinished(place, task, Result(outcome="error", reason="trap")))
+        elif self.chance(0.05):
+            self.tell(ev.TaskUntrusted(place, task, "bad_release", "x"))
+        else:
+            self.tell(ev.TaskFinished(place, task, success(inline=self.draw.random() < 0.5)))
+
+    def restart(self) -> None:
+        """The process dies and begins again with what was written down."""
+        if self.draw.random() > 0.1:
+            return
+        tasks = []
+        for task in self.state.tasks.values():
+            again = {"sending": (), "tries": 0, "retry_at": 0, "wants_reoffer": False}
+            if task.phase in UNFINISHED:
+                phase: Any = "new"
+            else:
+                phase = {"success": "computed", "error": "failed", "aborted": "aborted"}[
+                    task.result.outcome  # type: ignore[union-attr]
+                ]
+            tasks.append(msgspec.structs.replace(task, phase=phase, **again))
+        projects = []
+        for known in self.state.projects.values():
+            projects.append(
+                project(
+                    enrolled=known.enrolled,
+                    seq=known.seq,
+                    pending=known.pending,
+                    timestamp_expires_at=known.timestamp_expires_at,
+                )
+            )
+        self.state = AgentState(cores=CORES, memory_bytes=MEMORY, machine=Machine())
+        self.exchange = None
+        self.enrol = self.key = False
+        self.downloads.clear()
+        self.uploads.clear()
+        self.sandboxes.clear()
+        self.tell(ev.Started(tuple(projects), tuple(tasks)))
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), steps=st.integers(20, 250))
+def test_no_rule_is_ever_broken_and_everything_ends(seed: int, steps: int) -> None:
+    world = World(seed, faulty=True)
+    world.tell(ev.Started((project(enrolled=False, timestamp_expires_at=0),), ()))
+    for _ in range(steps):
+        world.step()
+    world.faulty = False
+    for _ in range(STEPS_AFTER):
+        if not world.state.tasks and world.exchange is None:
+            break
+        world.step()
+    assert not world.state.tasks, (
+        f"after the faults stopped these never ended (seed {seed}, {steps} steps): "
+        + "; ".join(t.story() for t in world.state.tasks.values())
+    )
