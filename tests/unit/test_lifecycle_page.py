@@ -1,4 +1,4 @@
-"""docs/lifecycle.md and the tests cannot part: every edge is shown by a test or said not to apply."""
+"""docs/lifecycle.md and the tests cannot part: each edge has a test or is said not to apply."""
 
 import re
 from pathlib import Path
