@@ -28,6 +28,7 @@ from .spec import read_spec
 from .tools import MissingFile, Tools
 from .units_table import TableError, UnitLine, read_units
 
+UNCHECKED = ("draft", "checking")
 CHECK_LINES = 5_000  # between two looks at lease and files
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,12 @@ def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=batch_id)
     if batch is None or not stages:
         raise LookupError(f"job {lease.job.id} names batch {batch_id}, which does not exist")
+    if batch.state == "paused" and batch.resume_state in UNCHECKED:
+        # It has no units yet: look again when this lease has run out.
+        raise Interrupted(f"batch {batch_id} is paused")
     try:
         expected = stages[0].expected
-        if batch.state in ("draft", "checking"):
+        if batch.state in UNCHECKED:
             expected = check_table(tools, lease, batch, stopping)
             reach("submit.checked")
             tools.store.execute(StartBatch(now=tools.clock(), batch_id=batch_id, expected=expected))

@@ -12,7 +12,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from idlegrid_server.log import start_logging
 from idlegrid_server.project import Project, open_project
-from idlegrid_server.web import create_app
+from idlegrid_server.web.wsgi import load_project
 
 from .tied import PR_SET_PDEATHSIG
 
@@ -37,7 +37,7 @@ class WebProcesses(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Make the application, once in each web process."""
-        return create_app(self.project)
+        return load_project(self.project)
 
 
 def gunicorn_settings(project: Project, listener_fd: int, tls: tuple[str, str]) -> dict[str, Any]:
