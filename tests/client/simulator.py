@@ -403,10 +403,10 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(project: SimulatedProject) -> Iterator[str]:
+def serving(project: SimulatedProject, port: int = 0) -> Iterator[str]:
     """The project's address while it is served on loopback."""
     handler = type("Handler", (_Handler,), {"project": project})
-    server = _QuietServer(("127.0.0.1", 0), handler)
+    server = _QuietServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

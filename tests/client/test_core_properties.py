@@ -291,7 +291,9 @@ class World:
         self.tell(ev.Started(tuple(projects), tuple(tasks)))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(seed=st.integers(0, 2**32), steps=st.integers(20, 250))
 def test_no_rule_is_ever_broken_and_everything_ends(seed: int, steps: int) -> None:
     world = World(seed, faulty=True)

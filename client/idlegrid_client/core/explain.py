@@ -53,4 +53,6 @@ def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
     if project.last_wanted and not project.last_given:
         why = "; ".join(r.text.rstrip(".") for r in project.refusals) or "it has no work just now"
         return f"{name}: the server gave no work: {why} (asked again in {again} s)."
+    if project.busy:
+        return f"{name}: talking with its server."
     return f"{name}: it will be asked for work in {again} s."
