@@ -251,6 +251,8 @@ stage = Table(
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
+    _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
+    Column("settle_from", BigInteger),  # ended early: live units from this index on wait for an end
     _count("expected"),
     _count("created"),
     _count("assimilated"),
@@ -262,6 +264,12 @@ stage = Table(
     CheckConstraint("created <= expected", name="created"),
     CheckConstraint("assimilated + failed + cancelled <= created", name="counted"),
     UniqueConstraint("batch_id", "idx"),
+    Index(
+        "ix_stage_settle",
+        "id",
+        sqlite_where=text("settle_from IS NOT NULL"),
+        postgresql_where=text("settle_from IS NOT NULL"),
+    ),
     Index(
         "ix_stage_dispatch",
         "profile",
@@ -302,6 +310,13 @@ work_unit = Table(
         "due_at",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_unit_failed",
+        "stage_id",
+        "idx",
+        sqlite_where=text("state = 'failed'"),
+        postgresql_where=text("state = 'failed'"),
     ),
     Index(
         "ix_unit_dispatch",
@@ -345,7 +360,7 @@ task = Table(
     CheckConstraint("state IN ('unsent', 'unneeded') OR host_id IS NOT NULL", name="held"),
     CheckConstraint("state <> 'unsent' OR host_id IS NULL", name="unsent"),
     CheckConstraint("(state = 'success') <= (manifest IS NOT NULL)", name="manifest"),
-    CheckConstraint("credit_micro IS NULL OR verdict = 'valid'", name="credit"),
+    CheckConstraint("credit_micro IS NULL OR verdict IS NOT NULL", name="credit"),
     Index("ux_task_unit_n", "unit_id", "n", unique=True),
     Index(
         "ix_task_held",
@@ -365,7 +380,7 @@ task = Table(
 task_log = Table(
     "task_log",
     metadata,
-    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("task_id", Id, primary_key=True, autoincrement=False),
     Column("stderr", Text, nullable=False),
 )
 
@@ -410,7 +425,8 @@ event = Table(
     metadata,
     _id(),
     Column("at", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),  # unit, task, stage, batch, host, app, account
+    # unit, task, verdict (of a task), stage, batch, host; app, account
+    Column("kind", Text, nullable=False),
     Column("object_id", BigInteger, nullable=False),
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
@@ -430,7 +446,8 @@ job = Table(
     Column("kind", Text, nullable=False),  # submit, combine
     Column("object_id", BigInteger, nullable=False),  # batch for submit, work unit for combine
     Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # times it was claimed
+    Column("errors", Integer, nullable=False, server_default="0"),  # times it ran and failed
     Column("lease_until", BigInteger),
     Column("lease_by", Text),
     Column("progress", Text),
@@ -452,7 +469,7 @@ job = Table(
 credit = Table(
     "credit",
     metadata,
-    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("task_id", Id, primary_key=True, autoincrement=False),
     Column("host_id", BigInteger, nullable=False),
     Column("account_id", BigInteger),
     Column("micro", BigInteger, nullable=False),

@@ -67,7 +67,7 @@ class InsertUnitsResult(Result, frozen=True):
 
 
 class InsertUnits(Command[InsertUnitsResult], frozen=True):
-    """Append at most ``UNITS_MAX`` units at ``offset``; those that are already there are skipped."""
+    """Append at most ``UNITS_MAX`` units at ``offset``; those already there are skipped."""
 
     answers: ClassVar[type[Result]] = InsertUnitsResult
     bulk: ClassVar[bool] = True

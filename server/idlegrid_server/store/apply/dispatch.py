@@ -1,0 +1,265 @@
+"""Tasks go to a host: those it lost, then new ones from the stages' queues."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from idlegrid_server.domain.matching import RefusalCount, choose, room
+from idlegrid_server.domain.model import Candidate, HostSnapshot, Peer, TaskSnapshot
+from idlegrid_server.domain.resend import find_lost
+from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.policy import policy
+from idlegrid_server.store.connection import Connection, LostRace
+from idlegrid_server.store.ledger import Ledger
+from idlegrid_server.store.sql import batch as batch_sql
+from idlegrid_server.store.sql import exchange as sql
+from idlegrid_server.store.sql import host as host_sql
+
+SECOND = 1_000_000
+WINDOW_MIN = 8  # begun and fresh units looked at, each
+STAGES_MAX = 64  # stages that an exchange knows of
+STAGES_TRIED = 4  # stages that it looks into
+KINDS_TOLD = 20
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+ANY_MEMORY = 2**62
+
+
+@dataclass
+class Given:
+    """New tasks, and why there are not more."""
+
+    tasks: tuple[c.Assignment, ...] = ()
+    refusals: tuple[c.Refused, ...] = ()
+
+
+@dataclass
+class _Search:
+    """The tasks found so far for one host."""
+
+    db: Connection
+    ledger: Ledger
+    host: HostSnapshot
+    command: c.Exchange
+    wanted: int
+    tasks: list[c.Assignment] = field(default_factory=list)
+    barred: int = 0
+
+
+def resend_lost(
+    db: Connection,
+    ledger: Ledger,
+    host: host_sql.HostRow,
+    held: list[sql.HeldRow],
+    known: set[int],
+    command: c.Exchange,
+) -> tuple[c.Assignment, ...]:
+    """Offer what the host has in progress here and knows nothing of."""
+    if all(task.id in known for task in held):
+        return ()
+    snapshots = [
+        TaskSnapshot(
+            id=task.id,
+            n=0,
+            state="in_progress",
+            host_id=host.id,
+            sent_at=task.sent_at,
+            deadline_at=task.deadline_at,
+        )
+        for task in held
+    ]
+    lost = find_lost(snapshots, known, (), command.now, len(held))
+    if not lost:
+        return ()
+    units = {task.id: task.unit_id for task in held}
+    before = {task.id: task.deadline_at for task in held}
+    later = [(r.deadline_at, r.task_id) for r in lost if r.deadline_at != before[r.task_id]]
+    db.execute_many(sql.TASK_RESENT, later)
+    given = {
+        row.id: row for row in db.fetch_all(sql.GIVEN, unit_ids=[units[r.task_id] for r in lost])
+    }
+    for resend in lost:
+        ledger.note("task", resend.task_id, "in_progress", "sent again")
+    return tuple(
+        _assignment(r.task_id, given[units[r.task_id]], r.deadline_at - command.now, resent=True)
+        for r in lost
+    )
+
+
+def _assignment(
+    task_id: int, unit: sql.GivenRow, left: int, *, resent: bool = False
+) -> c.Assignment:
+    return c.Assignment(
+        task_id=task_id,
+        unit_id=unit.id,
+        stage_id=unit.stage_id,
+        batch_id=unit.batch_id,
+        index=unit.idx,
+        args=unit.args,
+        inputs=unit.inputs,
+        deadline_s=max(1, left // SECOND),
+        resent=resent,
+    )
+
+
+def give_tasks(
+    db: Connection,
+    ledger: Ledger,
+    host: host_sql.HostRow,
+    in_progress: int,
+    resent: int,
+    command: c.Exchange,
+) -> Given:
+    """New tasks for the host, as many as it wants and may have."""
+    want = command.want
+    if want is None or want.tasks <= resent:
+        return Given()
+    snapshot = HostSnapshot(
+        id=host.id,
+        state=host.state,  # type: ignore[arg-type]
+        account_id=host.account_id,
+        subnet=command.subnet,
+        in_progress=in_progress,
+        tasks_max=host.tasks_max,
+    )
+    wanted, refusal = room(snapshot, want.tasks - resent)
+    refusals = [] if refusal is None else [refusal]
+    if wanted <= 0:
+        return Given((), _told(refusals))
+    search = _Search(db, ledger, snapshot, command, wanted)
+    profiles = host.profiles.split()
+    memory = min(want.memory_bytes or ANY_MEMORY, host.memory_bytes or ANY_MEMORY)
+    queues = db.fetch_all(sql.QUEUES, profiles=profiles, memory_bytes=memory, limit=STAGES_MAX)
+    for queue in _rotated(queues, command.seq):
+        if len(search.tasks) >= wanted:
+            break
+        _from_stage(search, queue)
+    if len(search.tasks) < wanted:
+        refusals += _why_no_more(search, profiles, memory)
+    return Given(tuple(search.tasks), _told(refusals))
+
+
+def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
+    """The most urgent stages; of those beyond that an exchange looks into others each time."""
+    if len(queues) <= STAGES_TRIED:
+        return queues
+    first, rest = queues[: STAGES_TRIED // 2], queues[STAGES_TRIED // 2 :]
+    start = seq % len(rest)
+    return [*first, *(rest[start:] + rest[:start])[: STAGES_TRIED - len(first)]]
+
+
+def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
+    db = search.db
+    left = search.wanted - len(search.tasks)
+    window = max(WINDOW_MIN, left + left // 2)
+    units = db.fetch_all(sql.CANDIDATES, stage_id=queue.id, limit=window)
+    if not units:
+        if db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
+            db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
+        return
+    barred = _take(search, queue, units)
+    if barred and len(search.tasks) < search.wanted and len(units) >= window:
+        # The head of the queue is full of units that this host must not have. Others may lie
+        # behind them: look from a point that differs from exchange to exchange.
+        point = _point(search, queue.id)
+        if point is not None:
+            more = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
+            known = {unit_id for unit_id, _ in units}
+            _take(search, queue, [unit for unit in more if unit[0] not in known])
+
+
+def _point(search: _Search, stage_id: int) -> int | None:
+    bounds = search.db.fetch_one(sql.QUEUE_BOUNDS, stage_id=stage_id)
+    if bounds is None or bounds[0] is None:
+        return None
+    first, last = bounds
+    text = f"{search.host.id}:{search.command.seq}:{stage_id}".encode()
+    draw = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    return int(first) + draw % (int(last) - int(first) + 1)
+
+
+def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) -> bool:
+    """Send tasks of those units that the host may have; says whether some were barred."""
+    if not units:
+        return False
+    db, command, host = search.db, search.command, search.host
+    peers: dict[int, list[Peer]] = {unit_id: [] for unit_id, _ in units}
+    unsent: dict[int, int] = {}
+    for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=list(peers)):
+        if task.state == "unsent":
+            unsent.setdefault(task.unit_id, task.id)
+        else:
+            peers[task.unit_id].append(
+                Peer(task.state, task.host_id, task.account_id, task.subnet or "")  # type: ignore[arg-type]
+            )
+    candidates = [
+        Candidate(unit_id, bool(started), tuple(peers[unit_id]))
+        for unit_id, started in units
+        if unit_id in unsent
+    ]
+    choice = choose(host, candidates, search.wanted - len(search.tasks), command.distinct)
+    barred = sum(refusal.count for refusal in choice.refusals)
+    search.barred += barred
+    if choice.units:
+        _send(search, queue, choice.units, unsent)
+    return barred > 0
+
+
+def _send(
+    search: _Search, queue: sql.QueueRow, chosen: tuple[int, ...], unsent: dict[int, int]
+) -> None:
+    db, command, host = search.db, search.command, search.host
+    rules = policy(queue.policy)
+    deadline_at = command.now + rules.deadline_s * SECOND
+    task_ids = [unsent[unit_id] for unit_id in chosen]
+    sent = db.execute(
+        sql.TASKS_SENT,
+        task_ids=task_ids,
+        host_id=host.id,
+        account_id=host.account_id,
+        subnet=command.subnet,
+        now=command.now,
+        deadline_at=deadline_at,
+    )
+    if sent != len(task_ids):
+        raise LostRace(f"{len(task_ids) - sent} tasks of stage {queue.id} were sent meanwhile")
+    given = db.fetch_all(
+        sql.UNITS_SENT,
+        unit_ids=list(chosen),
+        check_at=deadline_at + rules.grace_s * SECOND,
+    )
+    rows = {row.id: row for row in given}
+    for unit_id in chosen:
+        task_id = unsent[unit_id]
+        search.ledger.step("task", task_id, "unsent", "in_progress")
+        search.tasks.append(_assignment(task_id, rows[unit_id], deadline_at - command.now))
+
+
+def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:
+    """Why the host got fewer tasks than it wanted."""
+    found = []
+    if search.barred:
+        found.append(RefusalCount("partner", search.barred))
+    too_big, smallest, foreign = 0, 0, 0
+    for profile, needed, count in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
+        if profile not in profiles:
+            foreign += count
+        elif needed > memory:
+            too_big += count
+            smallest = smallest or needed
+    if too_big:
+        found.append(RefusalCount("memory", too_big, _memory_text(smallest)))
+    if foreign:
+        found.append(RefusalCount("profile", foreign))
+    if not found and not search.tasks:
+        found.append(RefusalCount("no_work", 0))
+    return found
+
+
+def _memory_text(size: int) -> str:
+    if size >= GIB:
+        return f"{size / GIB:.3g} GB"
+    return f"{max(1, size // MIB)} MB"
+
+
+def _told(refusals: list[RefusalCount]) -> tuple[c.Refused, ...]:
+    return tuple(c.Refused(r.code, r.count, r.text) for r in refusals)

@@ -1,0 +1,81 @@
+"""What reports and verdicts do to a host's counters, its cap and its standing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from idlegrid_server.domain.host import next_limit, next_state
+from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.ledger import Ledger
+from idlegrid_server.store.sql import account as account_sql
+from idlegrid_server.store.sql import host as sql
+
+
+@dataclass
+class HostCount:
+    """Differences to one host's counters."""
+
+    in_progress: int = 0
+    success: int = 0
+    error: int = 0
+    timed_out: int = 0
+    valid: int = 0
+    invalid: int = 0
+    credit_micro: int = 0
+
+    @property
+    def bad(self) -> int:
+        """How many times the host let the project down."""
+        return self.error + self.timed_out + self.invalid
+
+
+class HostCounts:
+    """Differences to the counters of several hosts and accounts, written at the end."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[int, HostCount] = {}
+        self.accounts: dict[int, int] = {}
+        self.standing: dict[int, sql.StandingRow] = {}
+
+    def lock(self, db: Connection, host_ids: Iterable[int]) -> None:
+        """Take the locks of all hosts that may be counted. Hosts are locked before units."""
+        wanted = sorted(set(host_ids))
+        if wanted:
+            rows = db.fetch_all(sql.HOSTS_STANDING, host_ids=wanted)
+            self.standing = {row.id: row for row in rows}
+
+    def of(self, host_id: int) -> HostCount:
+        """The differences of one host, to be added to."""
+        return self.hosts.setdefault(host_id, HostCount())
+
+    def pay(self, account_id: int | None, micro: int) -> None:
+        """Credit that an account gets."""
+        if account_id is not None:
+            self.accounts[account_id] = self.accounts.get(account_id, 0) + micro
+
+    def write(self, db: Connection, ledger: Ledger) -> None:
+        """Update the counters, the caps and the states that follow from them."""
+        if not self.hosts:
+            return
+        counts = []
+        steps = []
+        for host_id, count in sorted(self.hosts.items()):
+            host = self.standing[host_id]
+            limit = next_limit(host.tasks_max, host.cores, count.valid, count.bad)
+            counts.append(
+                (
+                    *(count.in_progress, count.success, count.error, count.timed_out),
+                    *(count.valid, count.invalid, count.credit_micro, limit, host_id),
+                )
+            )
+            state = host.state
+            n_valid = host.n_valid + count.valid
+            while count.valid and (step := next_state(state, n_valid)):  # type: ignore[arg-type]
+                ledger.step("host", host_id, state, step[0], step[1])
+                steps.append((*step, host_id))
+                state = step[0]
+        db.execute_many(sql.HOST_COUNT, counts)
+        db.execute_many(sql.HOST_SET_STATE, steps)
+        db.execute_many(
+            account_sql.ACCOUNT_ADD_CREDIT,
+            [(micro, account_id) for account_id, micro in sorted(self.accounts.items())],
+        )

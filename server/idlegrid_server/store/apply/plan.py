@@ -1,0 +1,210 @@
+"""What a transition pass decided, applied: all plans of a command together, in few statements."""
+
+from dataclasses import dataclass, field
+
+from idlegrid_server.domain.model import TaskChange, UnitPlan
+from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.host_count import HostCounts
+from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.ledger import Ledger
+from idlegrid_server.store.sql import account as account_sql
+from idlegrid_server.store.sql import batch as batch_sql
+from idlegrid_server.store.sql import job as job_sql
+from idlegrid_server.store.sql import output as output_sql
+from idlegrid_server.store.sql import unit as sql
+
+#: Unit states that a stage counts.
+COUNTED = ("assimilated", "failed", "cancelled")
+#: States of a task that its host had and that end its work on it.
+ENDED_FROM = "in_progress"
+
+
+@dataclass
+class _Work:
+    """The rows that a command's plans come to."""
+
+    db: Connection
+    ledger: Ledger
+    hosts: HostCounts = field(default_factory=HostCounts)
+    units: list[tuple[object, ...]] = field(default_factory=list)
+    tasks: list[tuple[object, ...]] = field(default_factory=list)
+    credits: list[tuple[object, ...]] = field(default_factory=list)
+    new_tasks: list[tuple[int, int]] = field(default_factory=list)
+    outputs: list[tuple[int]] = field(default_factory=list)
+    retracted: list[int] = field(default_factory=list)
+    incidents: list[tuple[object, ...]] = field(default_factory=list)
+    stages: dict[int, dict[str, int]] = field(default_factory=dict)
+    batches: dict[int, int] = field(default_factory=dict)  # stage → batch
+    queued: set[int] = field(default_factory=set)
+    jobless: list[int] = field(default_factory=list)
+
+
+def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPlansResult:
+    """Apply the plans whose units have not changed since; the others are void."""
+    if len(command.plans) > c.PLANS_MAX:
+        raise c.StoreRefused("too_many_plans", f"at most {c.PLANS_MAX} plans at a time")
+    if not command.plans:
+        return c.ApplyUnitPlansResult(0)
+    task_ids = [change.task_id for plan in command.plans for change in plan.tasks]
+    tasks = {row.id: row for row in db.fetch_all(sql.TASKS_CHANGING, task_ids=task_ids)}
+    work = _Work(db, Ledger(db, command.now, command.actor))
+    work.hosts.lock(db, (row.host_id for row in tasks.values() if row.host_id is not None))
+    unit_ids = sorted({plan.unit_id for plan in command.plans})
+    units = {row.id: row for row in db.fetch_all(sql.UNITS_LOCK, unit_ids=unit_ids)}
+    void = []
+    for plan in command.plans:
+        unit = units.get(plan.unit_id)
+        if unit is None or unit.version != plan.version:
+            void.append(plan.unit_id)
+        else:
+            _plan(work, unit, plan, tasks)
+    woken = _write(work, command.now)
+    return c.ApplyUnitPlansResult(
+        applied=len(command.plans) - len(void),
+        void=tuple(void),
+        made_due=woken,
+        dispatchable=bool(work.queued),
+    )
+
+
+def _plan(
+    work: _Work, unit: sql.UnitRow, plan: UnitPlan, tasks: dict[int, sql.ChangingRow]
+) -> None:
+    unsent = unit.n_unsent + plan.new_tasks
+    for change in plan.tasks:
+        task = tasks[change.task_id]
+        if task.unit_id != unit.id:
+            raise c.StoreRefused("foreign_task", f"task {task.id} is not of unit {unit.id}")
+        unsent -= task.state == "unsent" and change.state not in (None, "unsent")
+        _task(work, task, change)
+    state, reason = unit.state, unit.reason
+    for step in plan.steps:
+        work.ledger.step("unit", unit.id, state, step.state, step.reason)
+        _count(work, unit, state, step.state)
+        state, reason = step.state, step.reason
+    canonical = (unit.canonical_task, unit.canonical_manifest)
+    if plan.canonical_manifest is not None:
+        canonical = (plan.canonical_task, plan.canonical_manifest)
+    elif state == "open":
+        canonical = (None, None)
+    target = unit.target if plan.target is None else plan.target
+    n_tasks = unit.n_tasks + plan.new_tasks
+    work.units.append((state, reason, target, n_tasks, unsent, plan.due_at, *canonical, unit.id))
+    work.new_tasks += [(unit.id, unit.n_tasks + i) for i in range(plan.new_tasks)]
+    if plan.new_tasks:
+        work.queued.add(unit.stage_id)
+    if plan.assimilate:
+        work.outputs.append((unit.id,))
+    if plan.retract:
+        work.retracted.append(unit.id)
+    if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
+        work.jobless.append(unit.id)
+    for alert in plan.alerts:
+        source = f"unit:{unit.id}" if alert.task_id is None else f"task:{alert.task_id}"
+        work.incidents.append((alert.code, source, alert.text, work.ledger.now))
+
+
+def _task(work: _Work, task: sql.ChangingRow, change: TaskChange) -> None:
+    state, verdict = task.state, task.verdict
+    host = None if task.host_id is None else work.hosts.of(task.host_id)
+    if change.state is not None and change.state != state:
+        work.ledger.step("task", task.id, state, change.state, change.reason)
+        if host is not None:
+            host.in_progress -= state == ENDED_FROM
+            host.timed_out += change.state == "timed_out"
+            host.error += change.state == "error"
+            host.success -= state == "success"
+        state = change.state
+        verdict = "pending" if state == "success" else None
+    if change.verdict is not None and change.verdict != verdict:
+        work.ledger.step("verdict", task.id, verdict, change.verdict, change.reason)
+        if host is not None:
+            host.valid += (change.verdict == "valid") - (verdict == "valid")
+            host.invalid += (change.verdict == "invalid") - (verdict == "invalid")
+        verdict = change.verdict
+    credit = task.credit_micro
+    if change.credit_micro is not None and credit is None:
+        credit = change.credit_micro
+        work.credits.append((task.id, task.host_id, task.account_id, credit, work.ledger.now))
+        if host is not None:
+            host.credit_micro += credit
+        work.hosts.pay(task.account_id, credit)
+    work.tasks.append((state, verdict, change.reason or task.reason, credit, task.id))
+
+
+def _count(work: _Work, unit: sql.UnitRow, before: str, after: str) -> None:
+    counts = work.stages.setdefault(unit.stage_id, dict.fromkeys(COUNTED, 0))
+    work.batches[unit.stage_id] = unit.batch_id
+    if before in counts and after != "retired":
+        counts[before] -= 1
+    if after in counts:
+        counts[after] += 1
+
+
+def _write(work: _Work, now: int) -> bool:
+    """Write everything; hosts before stages before batches, so that locks come in one order."""
+    db = work.db
+    db.execute_many(sql.TASKS_DECIDED, work.tasks)
+    db.execute_many(sql.CREDIT_INSERT, work.credits)
+    if work.new_tasks:
+        db.execute_many(sql.TASKS_INSERT, work.new_tasks)
+        made = set(work.new_tasks)
+        unit_ids = sorted({unit_id for unit_id, _ in made})
+        for task_id, unit_id, n in db.fetch_all(sql.TASKS_NEW, unit_ids=unit_ids):
+            if (unit_id, n) in made:
+                work.ledger.step("task", task_id, None, "unsent")
+    db.execute_many(sql.UNITS_DECIDED, work.units)
+    _retract(work)
+    db.execute_many(output_sql.OUTPUT_INSERT, work.outputs)
+    db.execute_many(account_sql.INCIDENT_RECORD, work.incidents)
+    work.hosts.write(db, work.ledger)
+    for unit_id in work.jobless:
+        _cancel_job(work, unit_id)
+    for stage_id in sorted(work.queued):
+        db.execute(batch_sql.STAGE_QUEUED, stage_id=stage_id)
+    woken = _count_stages(work, now)
+    work.ledger.write()
+    return woken
+
+
+def _retract(work: _Work) -> None:
+    for unit_id in work.retracted:
+        if not work.db.execute(output_sql.OUTPUT_FORGET, unit_id=unit_id):
+            work.db.execute(output_sql.OUTPUT_RETRACT, unit_id=unit_id)
+
+
+def _cancel_job(work: _Work, unit_id: int) -> None:
+    """A combine whose unit was cancelled is not to run."""
+    job = work.db.fetch_one(job_sql.JOB_LIVE_OF_OBJECT, kind="combine", object_id=unit_id)
+    if job is not None:
+        work.db.execute(
+            job_sql.JOB_END,
+            job_id=job.id,
+            state="cancelled",
+            reason="unit_cancelled",
+            errors=job.errors,
+            finished_at=work.ledger.now,
+        )
+
+
+def _count_stages(work: _Work, now: int) -> bool:
+    """Count ended units; a stage that is complete, or has a failure, wakes its batch."""
+    batches = set()
+    for stage_id, counts in sorted(work.stages.items()):
+        if not any(counts.values()):
+            continue
+        stage = work.db.fetch_one(batch_sql.STAGE_COUNT, stage_id=stage_id, **counts)
+        if stage is None:
+            continue
+        expected, ended, state = stage
+        reopened = any(count < 0 for count in counts.values())
+        if reopened and state != "running":
+            raise c.StoreRefused(
+                "stage_closed",
+                f"stage {stage_id} is {state}: its units cannot be opened again",
+            )
+        if ended == expected or counts["failed"] or reopened:
+            batches.add(work.batches[stage_id])
+    for batch_id in sorted(batches):
+        work.db.execute(batch_sql.BATCH_WAKE, batch_id=batch_id, now=now)
+    return bool(batches)

@@ -1,0 +1,130 @@
+"""A batch comes to be: its row, its stages, its units."""
+
+from idlegrid_server.domain.transition import BATCH_ENDED
+from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.policy import policy
+from idlegrid_server.store.apply.stage import SENDING, set_batch_state, set_stage_state
+from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.ledger import Ledger
+from idlegrid_server.store.sql import batch as sql
+from idlegrid_server.store.sql import file as file_sql
+from idlegrid_server.store.sql import job as job_sql
+from idlegrid_server.store.sql import unit as unit_sql
+
+
+def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
+    """A batch in state checking, and the job that checks its table."""
+    if command.idempotency_key is not None:
+        known = db.fetch_one(
+            sql.BATCH_BY_KEY,
+            account_id=command.account_id,
+            idempotency_key=command.idempotency_key,
+        )
+        if known is not None:
+            same = known.spec == command.spec
+            return c.CreateBatchResult("existing" if same else "conflict", known.id)
+    hashes = list(dict.fromkeys(command.files))
+    usable = set(db.fetch_all(file_sql.FILES_USABLE, account_id=command.account_id, hashes=hashes))
+    missing = tuple(digest for digest in hashes if digest not in usable)
+    if missing:
+        return c.CreateBatchResult("missing_files", missing=missing)
+    ledger = Ledger(db, command.now, f"account:{command.account_id}")
+    batch_id = db.insert(
+        sql.BATCH_INSERT,
+        account_id=command.account_id,
+        app_version_id=command.app_version_id,
+        name=command.name,
+        idempotency_key=command.idempotency_key,
+        spec=command.spec,
+        seed=command.seed,
+        priority=command.priority,
+        on_failure=command.on_failure,
+        now=command.now,
+    )
+    ledger.step("batch", batch_id, None, "draft", "submitted")
+    for stage in command.stages:
+        stage_id = db.insert(
+            sql.STAGE_INSERT,
+            batch_id=batch_id,
+            idx=stage.index,
+            kind=stage.kind,
+            placement=stage.placement,
+            app_version_id=stage.app_version_id,
+            program=stage.program,
+            inputs=stage.inputs,
+            policy=stage.policy,
+            memory_bytes=stage.memory_bytes,
+            profile=stage.profile,
+            expected=stage.expected,
+        )
+        ledger.step("stage", stage_id, None, "waiting")
+    batch = db.fetch_one(sql.BATCH_BY_ID, batch_id=batch_id)
+    assert batch is not None  # noqa: S101  inserted above, in this transaction
+    set_batch_state(db, ledger, batch, "checking", "")
+    db.execute(job_sql.JOB_INSERT, kind="submit", object_id=batch_id, now=command.now)
+    ledger.write()
+    return c.CreateBatchResult("created", batch_id)
+
+
+def start(db: Connection, command: c.StartBatch) -> c.Done:
+    """The table is good: the first stage runs, its units may come and go out."""
+    batch = db.fetch_one(sql.BATCH_BY_ID_LOCKED, batch_id=command.batch_id)
+    if batch is None:
+        raise c.StoreRefused("unknown_batch", f"there is no batch {command.batch_id}")
+    if batch.state != "checking":
+        return c.Done(changed=False)
+    stage = db.fetch_all(sql.STAGES_OF_BATCH, batch_id=batch.id)[0]
+    ledger = Ledger(db, command.now, command.actor)
+    db.execute(sql.STAGE_SET_EXPECTED, stage_id=stage.id, expected=command.expected)
+    set_batch_state(db, ledger, batch, "running", "")
+    set_stage_state(db, ledger, stage, "running", "")
+    db.execute(sql.STAGE_QUEUED, stage_id=stage.id)
+    ledger.write()
+    return c.Done()
+
+
+def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
+    """Append units and their tasks; what is already there is skipped."""
+    if len(command.units) > c.UNITS_MAX:
+        raise c.StoreRefused("too_many_units", f"at most {c.UNITS_MAX} units at a time")
+    stage = db.fetch_one(sql.STAGE_BY_ID_LOCKED, stage_id=command.stage_id)
+    if stage is None:
+        raise c.StoreRefused("unknown_stage", f"there is no stage {command.stage_id}")
+    batch = db.fetch_one(sql.BATCH_BY_ID, batch_id=stage.batch_id)
+    if batch is None or batch.state in BATCH_ENDED or stage.state != "running":
+        return c.InsertUnitsResult("closed", stage.created)
+    end = command.offset + len(command.units)
+    if command.offset > stage.created or end > stage.expected:
+        return c.InsertUnitsResult("wrong_offset", stage.created)
+    fresh = command.units[stage.created - command.offset :]
+    if not fresh:
+        return c.InsertUnitsResult("ok", stage.created)
+    target = policy(stage.policy).replicas
+    first = stage.created
+    db.execute_many(
+        unit_sql.UNITS_INSERT,
+        [
+            (stage.id, stage.batch_id, first + i, target, unit.args, unit.inputs)
+            for i, unit in enumerate(fresh)
+        ],
+    )
+    db.execute(
+        unit_sql.TASKS_FOR_UNITS_INSERT,
+        stage_id=stage.id,
+        target=target,
+        first=first,
+        end=end,
+    )
+    sends = stage.placement == "grid" and batch.state in SENDING
+    db.execute(sql.STAGE_CREATED, stage_id=stage.id, count=len(fresh), dispatchable=int(sends))
+    ledger = Ledger(db, command.now, "submit")
+    # One line for all: a million units would else be three million lines that say nothing more.
+    ledger.note(
+        "stage",
+        stage.id,
+        stage.state,
+        "units created",
+        {"first": first, "count": len(fresh), "tasks": target},
+    )
+    ledger.write()
+    return c.InsertUnitsResult("ok", end)

@@ -1,0 +1,205 @@
+"""The hot path: a host's reports and its next tasks. As few statements as can be, whatever the
+number of reports, tasks, units or hosts."""
+
+from typing import NamedTuple
+
+from idlegrid_server.store.query import Query
+
+
+class HeldRow(NamedTuple):
+    """A task that the database has in progress for the host."""
+
+    id: int
+    unit_id: int
+    sent_at: int
+    deadline_at: int
+    unit_state: str
+
+
+class ReportedRow(NamedTuple):
+    """A task that a host reports, as it stands."""
+
+    id: int
+    unit_id: int
+    state: str
+    host_id: int | None
+    received_at: int | None
+    manifest: bytes | None
+
+
+class QueueRow(NamedTuple):
+    """A stage that has tasks to send."""
+
+    id: int
+    batch_id: int
+    queue_rev: int
+    policy: str
+    memory_bytes: int
+    profile: str
+    priority: int
+
+
+class CandidateTaskRow(NamedTuple):
+    """A task of a candidate unit: unsent, or gone to somebody."""
+
+    id: int
+    unit_id: int
+    state: str
+    host_id: int | None
+    account_id: int | None
+    subnet: str | None
+
+
+class GivenRow(NamedTuple):
+    """What a unit's program is given."""
+
+    id: int
+    stage_id: int
+    batch_id: int
+    idx: int
+    args: str
+    inputs: str | None
+
+
+HELD = Query(
+    "held",
+    "what a host should hold",
+    """
+    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state
+    FROM task t JOIN work_unit u ON u.id = t.unit_id
+    WHERE t.host_id = :host_id AND t.state = 'in_progress'
+    """,
+    HeldRow._make,
+)
+TASKS_ABANDONED = Query(
+    "tasks_abandoned",
+    "a host has let go of a task that nobody needs",
+    "UPDATE task SET state = 'aborted', reason = :reason WHERE id = :task_id",
+)
+REPORTED = Query(
+    "reported",
+    "the tasks that a host reports; their units are locked with them",
+    """
+    SELECT t.id, t.unit_id, t.state, t.host_id, t.received_at, t.manifest
+    FROM task t JOIN work_unit u ON u.id = t.unit_id
+    WHERE t.id {in:task_ids} ORDER BY t.unit_id {lock}
+    """,
+    ReportedRow._make,
+)
+REPORT_TAKEN = Query(
+    "report_taken",
+    "a result came",
+    """
+    UPDATE task SET state = :state, verdict = :verdict, reason = :reason, received_at = :now,
+        manifest = :manifest, ops = :ops, elapsed_us = :elapsed_us, exit_code = :exit_code,
+        profile = :profile
+    WHERE id = :task_id
+    """,
+)
+QUEUES = Query(
+    "queues",
+    "stages that have tasks to send and fit a host, the most urgent first",
+    """
+    SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, b.priority
+    FROM stage s JOIN batch b ON b.id = s.batch_id
+    WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
+    ORDER BY b.priority DESC, s.id LIMIT :limit
+    """,
+    QueueRow._make,
+)
+QUEUES_UNFIT = Query(
+    "queues_unfit",
+    "why there is nothing for a host: stages with tasks that ask for more memory or another engine",
+    """
+    SELECT s.profile, s.memory_bytes, SUM(s.created - s.assimilated - s.failed - s.cancelled)
+    FROM stage s WHERE s.dispatchable = 1
+    GROUP BY s.profile, s.memory_bytes ORDER BY s.memory_bytes LIMIT :limit
+    """,
+    lambda row: (str(row[0]), int(row[1]), int(row[2])),
+)
+
+CANDIDATES = Query(
+    "candidates",
+    "the head of a stage's queue: units that someone has begun, and fresh ones",
+    """
+    SELECT * FROM (
+        SELECT id, started FROM work_unit
+        WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
+        {lock_free}
+    ) AS begun
+    UNION ALL
+    SELECT * FROM (
+        SELECT id, started FROM work_unit
+        WHERE stage_id = :stage_id AND started = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
+        {lock_free}
+    ) AS fresh
+    """,
+    lambda row: (int(row[0]), int(row[1])),
+)
+CANDIDATES_FROM = Query(
+    "candidates_from",
+    "begun units from some point on, when the head of the queue holds none for this host",
+    """
+    SELECT id, started FROM work_unit
+    WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 AND id >= :point
+    ORDER BY id LIMIT :limit {lock_free}
+    """,
+    lambda row: (int(row[0]), int(row[1])),
+)
+CANDIDATE_TASKS = Query(
+    "candidate_tasks",
+    "who has or had tasks of the candidates; read after the units are locked, so that it holds",
+    """
+    SELECT id, unit_id, state, host_id, account_id, subnet FROM task WHERE unit_id {in:unit_ids}
+    ORDER BY unit_id, n
+    """,
+    CandidateTaskRow._make,
+)
+QUEUE_BOUNDS = Query(
+    "queue_bounds",
+    "the first and last begun unit of a stage's queue",
+    """
+    SELECT
+        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+         ORDER BY id LIMIT 1),
+        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+         ORDER BY id DESC LIMIT 1)
+    """,
+    lambda row: (row[0], row[1]),
+)
+QUEUE_ANY = Query(
+    "queue_any",
+    "whether a stage has any task to send at all",
+    "SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT 1",
+)
+TASKS_SENT = Query(
+    "tasks_sent",
+    "tasks go to a host",
+    """
+    UPDATE task SET state = 'in_progress', host_id = :host_id, account_id = :account_id,
+                    subnet = :subnet, sent_at = :now, deadline_at = :deadline_at
+    WHERE id {in:task_ids} AND state = 'unsent'
+    """,
+)
+UNITS_SENT = Query(
+    "units_sent",
+    "one task of each of these units goes out; a pass looks when it is overdue",
+    """
+    UPDATE work_unit SET n_unsent = n_unsent - 1, started = 1, version = version + 1,
+        due_at = CASE WHEN due_at < :check_at THEN due_at ELSE :check_at END
+    WHERE id {in:unit_ids}
+    RETURNING id, stage_id, batch_id, idx, args, inputs
+    """,
+    GivenRow._make,
+)
+GIVEN = Query(
+    "given",
+    "what the programs of tasks that are sent again are given",
+    "SELECT id, stage_id, batch_id, idx, args, inputs FROM work_unit WHERE id {in:unit_ids}",
+    GivenRow._make,
+)
+TASK_RESENT = Query(
+    "task_resent",
+    "a lost task goes out again, maybe with a later deadline",
+    "UPDATE task SET deadline_at = :deadline_at WHERE id = :task_id",
+)

@@ -1,0 +1,156 @@
+"""Hosts: who they are, how they do."""
+
+from typing import NamedTuple
+
+from idlegrid_server.store.query import Query
+
+
+class HostRow(NamedTuple):
+    """A volunteer's machine."""
+
+    id: int
+    device: bytes
+    account_id: int | None
+    name: str
+    state: str
+    reason: str
+    house: int
+    seq: int
+    last_request: str | None
+    last_body: bytes | None
+    subnet: str
+    machine: str
+    cores: int
+    memory_bytes: int
+    profiles: str
+    tasks_max: int
+    n_in_progress: int
+    n_success: int
+    n_error: int
+    n_timed_out: int
+    n_valid: int
+    n_invalid: int
+    credit_micro: int
+    created_at: int
+    last_seen_at: int
+
+
+class StandingRow(NamedTuple):
+    """What a host's cap and state follow from."""
+
+    id: int
+    state: str
+    cores: int
+    tasks_max: int
+    n_valid: int
+
+
+_HOST = "SELECT " + ", ".join(HostRow._fields) + " FROM host"
+
+HOST_BY_DEVICE = Query(
+    "host_by_device",
+    "who a device key is",
+    _HOST + " WHERE device = :device",
+    HostRow._make,
+)
+HOST_BY_DEVICE_LOCKED = Query(
+    "host_by_device_locked",
+    "one exchange of a host at a time",
+    _HOST + " WHERE device = :device {lock}",
+    HostRow._make,
+)
+HOST_BY_ID = Query("host_by_id", "a host", _HOST + " WHERE id = :host_id", HostRow._make)
+HOST_BY_ID_LOCKED = Query(
+    "host_by_id_locked", "change a host", _HOST + " WHERE id = :host_id {lock}", HostRow._make
+)
+HOSTS_STANDING = Query(
+    "hosts_standing",
+    "how hosts stand that a pass judges; locks in the order of ids, so that no two passes can wait "
+    "on each other",
+    """
+    SELECT id, state, cores, tasks_max, n_valid FROM host
+    WHERE id {in:host_ids} ORDER BY id {lock}
+    """,
+    StandingRow._make,
+)
+HOSTS_AFTER = Query(
+    "hosts_after",
+    "list hosts by pages",
+    _HOST + " WHERE id > :after ORDER BY id LIMIT :limit",
+    HostRow._make,
+)
+HOSTS_OF_ACCOUNT = Query(
+    "hosts_of_account",
+    "a volunteer's hosts",
+    _HOST + " WHERE account_id = :account_id ORDER BY id LIMIT :limit",
+    HostRow._make,
+)
+HOST_COUNTS = Query(
+    "host_counts",
+    "how many hosts are in each state, and how many were seen since a moment",
+    """
+    SELECT state, COUNT(*), COALESCE(SUM(CASE WHEN last_seen_at >= :since THEN 1 ELSE 0 END), 0),
+           COALESCE(SUM(n_in_progress), 0)
+    FROM host GROUP BY state ORDER BY state
+    """,
+    lambda row: (str(row[0]), int(row[1]), int(row[2]), int(row[3])),
+)
+HOST_INSERT = Query(
+    "host_insert",
+    "make a device known; one that is known stays as it is",
+    """
+    INSERT INTO host (device, account_id, name, state, house, subnet, machine, cores, memory_bytes,
+                      profiles, tasks_max, created_at, last_seen_at)
+    VALUES (:device, :account_id, :name, 'new', :house, :subnet, :machine, :cores, :memory_bytes,
+            :profiles, :tasks_max, :now, :now)
+    ON CONFLICT (device) DO NOTHING RETURNING id
+    """,
+    lambda row: int(row[0]),
+)
+HOST_SET_MACHINE = Query(
+    "host_set_machine",
+    "what a host says of itself now",
+    """
+    UPDATE host SET name = :name, machine = :machine, cores = :cores,
+                    memory_bytes = :memory_bytes, profiles = :profiles
+    WHERE id = :host_id
+    """,
+)
+HOST_SET_STATE = Query(
+    "host_set_state",
+    "bring a host to another state",
+    "UPDATE host SET state = :state, reason = :reason WHERE id = :host_id",
+)
+HOST_SET_LIMIT = Query(
+    "host_set_limit",
+    "how many tasks a host may hold",
+    "UPDATE host SET tasks_max = :tasks_max WHERE id = :host_id AND tasks_max <> :tasks_max",
+)
+HOST_SET_OWNER = Query(
+    "host_set_owner",
+    "whose a host is",
+    "UPDATE host SET account_id = :account_id, house = :house WHERE id = :host_id",
+)
+HOST_SEEN = Query(
+    "host_seen",
+    "remember a host's newest request and what it did to the counters",
+    """
+    UPDATE host SET seq = :seq, last_request = :last_request, last_body = :last_body,
+        subnet = :subnet, last_seen_at = :now,
+        n_in_progress = n_in_progress + :in_progress, n_success = n_success + :success,
+        n_error = n_error + :error, tasks_max = :tasks_max
+    WHERE id = :host_id
+    """,
+)
+HOST_COUNT = Query(
+    "host_count",
+    "what a pass did to the counters of a host",
+    """
+    UPDATE host SET
+        n_in_progress = n_in_progress + :in_progress, n_success = n_success + :success,
+        n_error = n_error + :error, n_timed_out = n_timed_out + :timed_out,
+        n_valid = n_valid + :valid, n_invalid = n_invalid + :invalid,
+        credit_micro = credit_micro + :credit_micro, tasks_max = :tasks_max
+    WHERE id = :host_id
+    """,
+)

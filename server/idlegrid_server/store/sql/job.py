@@ -1,0 +1,103 @@
+"""Jobs and their leases."""
+
+from typing import NamedTuple
+
+from idlegrid_server.store.query import Query
+
+
+class JobRow(NamedTuple):
+    """Slow work of the server itself."""
+
+    id: int
+    kind: str
+    object_id: int
+    state: str
+    attempts: int
+    errors: int
+    lease_until: int | None
+    lease_by: str | None
+    progress: str | None
+    reason: str
+    created_at: int
+    finished_at: int | None
+
+
+_JOB = "SELECT " + ", ".join(JobRow._fields) + " FROM job"
+
+JOB_INSERT = Query(
+    "job_insert",
+    "put slow work in the queue; a live job for the same object is enough",
+    """
+    INSERT INTO job (kind, object_id, state, created_at) VALUES (:kind, :object_id, 'queued', :now)
+    ON CONFLICT DO NOTHING
+    """,
+)
+JOB_NEXT = Query(
+    "job_next",
+    "the oldest job that nobody works on",
+    _JOB
+    + """ WHERE kind {in:kinds}
+      AND (state = 'queued' OR (state = 'running' AND lease_until <= :now))
+    ORDER BY id LIMIT 1 {lock_free}""",
+    JobRow._make,
+)
+JOB_BY_ID_LOCKED = Query(
+    "job_by_id_locked", "change a job", _JOB + " WHERE id = :job_id {lock}", JobRow._make
+)
+JOB_LIVE_OF_OBJECT = Query(
+    "job_live_of_object",
+    "the job that waits or works for an object",
+    _JOB
+    + """ WHERE kind = :kind AND object_id = :object_id AND state IN ('queued', 'running')
+    {lock}""",
+    JobRow._make,
+)
+JOB_NEWEST_OF_OBJECT = Query(
+    "job_newest_of_object",
+    "how the slow work for an object stands",
+    _JOB + " WHERE kind = :kind AND object_id = :object_id ORDER BY id DESC LIMIT 1",
+    JobRow._make,
+)
+JOB_COUNTS = Query(
+    "job_counts",
+    "how many jobs wait and work",
+    """
+    SELECT kind, state, COUNT(*) FROM job WHERE state IN ('queued', 'running')
+    GROUP BY kind, state ORDER BY kind, state
+    """,
+    lambda row: (str(row[0]), str(row[1]), int(row[2])),
+)
+JOB_CLAIM = Query(
+    "job_claim",
+    "take a job under a lease",
+    """
+    UPDATE job SET state = 'running', attempts = attempts + 1, lease_until = :lease_until,
+                   lease_by = :worker
+    WHERE id = :job_id
+    """,
+)
+JOB_RENEW = Query(
+    "job_renew",
+    "keep a job",
+    """
+    UPDATE job SET lease_until = :lease_until, progress = COALESCE(:progress, progress)
+    WHERE id = :job_id
+    """,
+)
+JOB_END = Query(
+    "job_end",
+    "a job is done, failed, cancelled, or waits again",
+    """
+    UPDATE job SET state = :state, reason = :reason, errors = :errors, lease_until = NULL,
+                   lease_by = NULL, finished_at = :finished_at
+    WHERE id = :job_id
+    """,
+)
+JOBS_RELEASE_EXPIRED = Query(
+    "jobs_release_expired",
+    "let jobs whose worker is gone wait again",
+    """
+    UPDATE job SET state = 'queued', lease_until = NULL, lease_by = NULL
+    WHERE state = 'running' AND lease_until <= :now
+    """,
+)

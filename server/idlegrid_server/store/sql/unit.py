@@ -1,0 +1,308 @@
+"""Work units and their tasks, as passes, submission and the REST interface see them."""
+
+from typing import NamedTuple
+
+from idlegrid_server.store.query import Query
+
+
+class UnitRow(NamedTuple):
+    """One input of a stage."""
+
+    id: int
+    stage_id: int
+    batch_id: int
+    idx: int
+    state: str
+    reason: str
+    version: int
+    target: int
+    n_tasks: int
+    n_unsent: int
+    due_at: int | None
+    canonical_task: int | None
+    canonical_manifest: bytes | None
+
+
+class UnitInputRow(NamedTuple):
+    """What a unit's program is given."""
+
+    id: int
+    stage_id: int
+    batch_id: int
+    idx: int
+    args: str
+    inputs: str | None
+
+
+class TaskRow(NamedTuple):
+    """One copy of a unit."""
+
+    id: int
+    unit_id: int
+    n: int
+    state: str
+    verdict: str | None
+    reason: str
+    host_id: int | None
+    account_id: int | None
+    subnet: str | None
+    sent_at: int | None
+    deadline_at: int | None
+    received_at: int | None
+    manifest: bytes | None
+    ops: int | None
+    elapsed_us: int | None
+    exit_code: int | None
+    profile: str | None
+    credit_micro: int | None
+
+
+class ChangingRow(NamedTuple):
+    """What of a task a pass may change, and whose it is."""
+
+    id: int
+    unit_id: int
+    state: str
+    verdict: str | None
+    reason: str
+    host_id: int | None
+    account_id: int | None
+    credit_micro: int | None
+
+
+class UnitStageRow(NamedTuple):
+    """What of a unit's stage and batch bears on a decision about it."""
+
+    stage_id: int
+    state: str
+    placement: str
+    policy: str
+    batch_state: str
+
+
+_UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
+_TASK = "SELECT " + ", ".join(TaskRow._fields) + " FROM task"
+_INPUT = "SELECT id, stage_id, batch_id, idx, args, inputs FROM work_unit"
+
+UNITS_DUE = Query(
+    "units_due",
+    "units that wait for a pass, longest first",
+    _UNIT + " WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit",
+    UnitRow._make,
+)
+UNITS_DUE_COUNT = Query(
+    "units_due_count",
+    "how far the passes are behind, counted up to a limit",
+    """
+    SELECT COUNT(*), MIN(due_at) FROM (
+        SELECT due_at FROM work_unit WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+    ) AS due
+    """,
+    lambda row: (int(row[0]), None if row[1] is None else int(row[1])),
+)
+UNITS_BY_ID = Query(
+    "units_by_id", "several units", _UNIT + " WHERE id {in:unit_ids} ORDER BY id", UnitRow._make
+)
+UNITS_LOCK = Query(
+    "units_lock",
+    "change several units; locks in the order of ids",
+    _UNIT + " WHERE id {in:unit_ids} ORDER BY id {lock}",
+    UnitRow._make,
+)
+UNIT_OF_STAGE = Query(
+    "unit_of_stage",
+    "the unit at an index of a stage",
+    _UNIT + " WHERE stage_id = :stage_id AND idx = :idx",
+    UnitRow._make,
+)
+UNITS_OF_STAGE_AFTER = Query(
+    "units_of_stage_after",
+    "list a stage's units by pages",
+    _UNIT + " WHERE stage_id = :stage_id AND idx > :after ORDER BY idx LIMIT :limit",
+    UnitRow._make,
+)
+UNITS_OF_STAGE_IN_STATE_AFTER = Query(
+    "units_of_stage_in_state_after",
+    "list a stage's units of one state by pages",
+    _UNIT
+    + """ WHERE stage_id = :stage_id AND idx > :after AND state = :state
+    ORDER BY idx LIMIT :limit""",
+    UnitRow._make,
+)
+UNITS_FAILED_AFTER = Query(
+    "units_failed_after",
+    "list a stage's failed units by pages, whatever the stage's size",
+    _UNIT
+    + """ WHERE stage_id = :stage_id AND idx > :after AND state = 'failed'
+    ORDER BY idx LIMIT :limit""",
+    UnitRow._make,
+)
+UNIT_FAILURES = Query(
+    "unit_failures",
+    "why a stage's units failed, most frequent first",
+    """
+    SELECT reason, COUNT(*), MIN(idx) FROM work_unit
+    WHERE stage_id = :stage_id AND state = 'failed'
+    GROUP BY reason ORDER BY COUNT(*) DESC, reason LIMIT :limit
+    """,
+    lambda row: (str(row[0]), int(row[1]), int(row[2])),
+)
+UNIT_INPUTS_AFTER = Query(
+    "unit_inputs_after",
+    "a stage's table with the state each line ended in, for a combine",
+    """
+    SELECT idx, args, inputs, state FROM work_unit
+    WHERE stage_id = :stage_id AND idx > :after ORDER BY idx LIMIT :limit
+    """,
+    lambda row: (int(row[0]), str(row[1]), row[2], str(row[3])),
+)
+UNIT_INPUT = Query(
+    "unit_input",
+    "what a unit's program is given",
+    _INPUT + " WHERE id = :unit_id",
+    UnitInputRow._make,
+)
+UNIT_STAGES = Query(
+    "unit_stages",
+    "the stages and batch states of units that a pass decides on",
+    """
+    SELECT s.id, s.state, s.placement, s.policy, b.state
+    FROM stage s JOIN batch b ON b.id = s.batch_id WHERE s.id {in:stage_ids}
+    """,
+    UnitStageRow._make,
+)
+UNITS_INSERT = Query(
+    "units_insert",
+    "add units to a stage",
+    """
+    INSERT INTO work_unit
+        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, args, inputs)
+    VALUES (:stage_id, :batch_id, :idx, 'open', :target, :target, :target, :args, :inputs)
+    """,
+)
+UNIT_INSERT = Query(
+    "unit_insert",
+    "add a unit that the server computes itself",
+    """
+    INSERT INTO work_unit (stage_id, batch_id, idx, state, target, args, inputs)
+    VALUES (:stage_id, :batch_id, :idx, 'open', 0, :args, :inputs) RETURNING id
+    """,
+)
+UNITS_DECIDED = Query(
+    "units_decided",
+    "what was decided about a unit",
+    """
+    UPDATE work_unit SET state = :state, reason = :reason, version = version + 1,
+        target = :target, n_tasks = :n_tasks, n_unsent = :n_unsent, due_at = :due_at,
+        canonical_task = :canonical_task, canonical_manifest = :canonical_manifest
+    WHERE id = :unit_id
+    """,
+)
+UNITS_WAKE = Query(
+    "units_wake",
+    "results came: let a pass look at these units now",
+    """
+    UPDATE work_unit SET version = version + 1,
+        due_at = CASE WHEN due_at < :now THEN due_at ELSE :now END
+    WHERE id {in:unit_ids}
+    """,
+)
+UNITS_SETTLE = Query(
+    "units_settle",
+    "the next live units of a stage that ended early",
+    """
+    SELECT id, idx, state FROM work_unit
+    WHERE stage_id = :stage_id AND idx >= :settle_from ORDER BY idx LIMIT :limit
+    """,
+    lambda row: (int(row[0]), int(row[1]), str(row[2])),
+)
+UNIT_COUNTS = Query(
+    "unit_counts",
+    "recount a stage's units by state",
+    """
+    SELECT stage_id, state, COUNT(*) FROM work_unit GROUP BY stage_id, state
+    ORDER BY stage_id, state
+    """,
+    lambda row: (int(row[0]), str(row[1]), int(row[2])),
+)
+
+TASKS_OF_UNITS = Query(
+    "tasks_of_units",
+    "all copies of several units",
+    _TASK + " WHERE unit_id {in:unit_ids} ORDER BY unit_id, n",
+    TaskRow._make,
+)
+TASKS_BY_ID = Query(
+    "tasks_by_id", "several tasks", _TASK + " WHERE id {in:task_ids} ORDER BY id", TaskRow._make
+)
+TASKS_CHANGING = Query(
+    "tasks_changing",
+    "tasks that a pass decided on, as they stand; their hosts come first in the order of locks",
+    """
+    SELECT id, unit_id, state, verdict, reason, host_id, account_id, credit_micro
+    FROM task WHERE id {in:task_ids} ORDER BY id
+    """,
+    ChangingRow._make,
+)
+TASKS_NEW = Query(
+    "tasks_new",
+    "the ids of tasks just made",
+    """
+    SELECT id, unit_id, n FROM task WHERE unit_id {in:unit_ids} AND state = 'unsent'
+    """,
+    lambda row: (int(row[0]), int(row[1]), int(row[2])),
+)
+TASKS_OF_HOST_BEFORE = Query(
+    "tasks_of_host_before",
+    "a host's tasks by pages, newest first",
+    _TASK + " WHERE host_id = :host_id AND id < :before ORDER BY id DESC LIMIT :limit",
+    TaskRow._make,
+)
+TASKS_FOR_UNITS_INSERT = Query(
+    "tasks_for_units_insert",
+    "make the first tasks of units just added",
+    """
+    WITH RECURSIVE series (n) AS (
+        SELECT 0 UNION ALL SELECT n + 1 FROM series WHERE n + 1 < CAST(:target AS INTEGER)
+    )
+    INSERT INTO task (unit_id, n, state)
+    SELECT u.id, series.n, 'unsent' FROM work_unit u CROSS JOIN series
+    WHERE u.stage_id = :stage_id AND u.idx >= :first AND u.idx < :end
+    """,
+)
+TASKS_INSERT = Query(
+    "tasks_insert",
+    "one more task of a unit",
+    "INSERT INTO task (unit_id, n, state) VALUES (:unit_id, :n, 'unsent')",
+)
+TASKS_DECIDED = Query(
+    "tasks_decided",
+    "what was decided about a task",
+    """
+    UPDATE task SET state = :state, verdict = :verdict, reason = :reason,
+                    credit_micro = :credit_micro
+    WHERE id = :task_id
+    """,
+)
+TASK_LOG = Query(
+    "task_log",
+    "the standard error of a task",
+    "SELECT stderr FROM task_log WHERE task_id = :task_id",
+    lambda row: str(row[0]),
+)
+TASK_LOG_INSERT = Query(
+    "task_log_insert",
+    "keep the standard error of a task",
+    """
+    INSERT INTO task_log (task_id, stderr) VALUES (:task_id, :stderr)
+    ON CONFLICT (task_id) DO UPDATE SET stderr = excluded.stderr
+    """,
+)
+CREDIT_INSERT = Query(
+    "credit_insert",
+    "credit a task; a second time fails",
+    """
+    INSERT INTO credit (task_id, host_id, account_id, micro, at)
+    VALUES (:task_id, :host_id, :account_id, :micro, :now)
+    """,
+)
