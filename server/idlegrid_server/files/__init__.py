@@ -1,0 +1,15 @@
+"""Files by their content: the folder of immutable blobs, and uploads on their way into it."""
+
+from .content import ContentStore, FileError, NoRoom, Stored, TooLarge, WrongHash
+from .partial import OffsetMismatch, PartialUploads
+
+__all__ = [
+    "ContentStore",
+    "FileError",
+    "NoRoom",
+    "OffsetMismatch",
+    "PartialUploads",
+    "Stored",
+    "TooLarge",
+    "WrongHash",
+]

@@ -1,0 +1,78 @@
+"""What of a stage never changes, as descriptors and offers need it; kept in memory."""
+
+import threading
+from collections import OrderedDict
+
+import msgspec
+
+from idlegrid_server.store.command import Store
+from idlegrid_server.store.sql.batch import STAGE_FACTS
+from idlegrid_shared.documents import Program, Release, TaskInput
+from idlegrid_shared.signing import Signed
+from idlegrid_shared.wire import FileSource, ReleaseOffer
+
+STAGES_MAX = 2_000  # in memory; the longest unused is forgotten
+
+
+class StageFacts(msgspec.Struct, frozen=True):
+    """A stage's program and what surrounds it."""
+
+    index: int
+    batch_name: str
+    batch_seed: bytes
+    app: str
+    version: str
+    release: str  # SHA-256 of the signed body, hex
+    offer: msgspec.Raw  # the ReleaseOffer, encoded
+    program: Program
+    inputs: tuple[TaskInput, ...]
+
+
+class StageCache:
+    """Facts by the stage's id."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._facts: OrderedDict[int, StageFacts] = OrderedDict()
+
+    def get(self, stage_id: int) -> StageFacts:
+        """The facts of a stage; raises ``LookupError`` if there is none of that id."""
+        with self._lock:
+            facts = self._facts.get(stage_id)
+            if facts is not None:
+                self._facts.move_to_end(stage_id)
+                return facts
+        facts = self._read(stage_id)
+        with self._lock:
+            self._facts[stage_id] = facts
+            if len(self._facts) > STAGES_MAX:
+                self._facts.popitem(last=False)
+        return facts
+
+    def _read(self, stage_id: int) -> StageFacts:
+        with self._store.reading() as db:
+            row = db.fetch_one(STAGE_FACTS, stage_id=stage_id)
+        if row is None:
+            raise LookupError(f"there is no stage {stage_id}")
+        signed = msgspec.json.decode(row.release, type=Signed)
+        release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
+        modules = {p.module.sha256: p.module.bytes for p in release.programs}
+        offer = ReleaseOffer(
+            release=signed,
+            files=tuple(
+                FileSource(sha256=sha256, bytes=size, url=f"/files/{sha256}")
+                for sha256, size in modules.items()
+            ),
+        )
+        return StageFacts(
+            index=row.idx,
+            batch_name=row.batch_name,
+            batch_seed=row.batch_seed,
+            app=row.app,
+            version=row.version,
+            release=row.release_hash.hex(),
+            offer=msgspec.Raw(msgspec.json.encode(offer)),
+            program=release.program(row.program),
+            inputs=msgspec.json.decode(row.inputs, type=tuple[TaskInput, ...]),
+        )

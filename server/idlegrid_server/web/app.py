@@ -1,0 +1,86 @@
+"""The web application: routes put together, errors told one way, and nothing else."""
+
+import logging
+import secrets
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable, RequestEntityTooLarge
+
+from idlegrid_server.store.command import StoreError
+
+from . import file, health, rpc
+from .access import services
+from .problem import Refusal, problem_response
+from .rpc.answer import store_refusal
+from .services import Services
+
+HTTP_CODES = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unknown_media_type",
+    416: "bad_range",
+}
+BODY_BYTES_MAX = 64 * 1024 * 1024  # of any request; most routes allow less
+
+log = logging.getLogger(__name__)
+
+
+def create_app(with_: Services) -> Flask:
+    """The application over ``with_``; several may live in one process."""
+    app = Flask("idlegrid_server.web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.extensions["idlegrid"] = with_
+    app.url_map.strict_slashes = False
+    app.register_blueprint(rpc.blueprint)
+    app.register_blueprint(file.blueprint)
+    app.register_blueprint(health.blueprint)
+    app.register_error_handler(Refusal, problem_response)
+    app.register_error_handler(StoreError, _store_trouble)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+    return app
+
+
+def _store_trouble(error: StoreError) -> Response:
+    return problem_response(store_refusal(error))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return Response(status=status, headers=error.get_headers())
+    if isinstance(error, RequestEntityTooLarge):
+        detail = f"A body may have at most {BODY_BYTES_MAX} bytes here."
+        with_ = services()
+        with_.incidents.record("too_large", with_.peers.subnet(request.environ), detail)
+    elif status == 404:
+        detail = "There is nothing at this address."
+    elif status == 405:
+        detail = f"{request.method} is not possible at this address."
+    else:
+        detail = error.description or error.name
+    headers = {}
+    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
+        headers["Allow"] = ", ".join(sorted(allowed))
+    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
+        headers["Content-Range"] = f"bytes */{error.length}"
+    code = HTTP_CODES.get(status, "refused")
+    return problem_response(Refusal(status, code, detail, headers=headers))
+
+
+def _fault(error: Exception) -> Response:
+    """A fault of ours: logged whole, told by an id that finds it again."""
+    number = secrets.token_hex(6)
+    log.error(
+        "A request failed by a fault of the server.",
+        exc_info=error,
+        extra={"fault": number, "method": request.method, "path": request.path},
+    )
+    services().incidents.record(
+        "fault", request.url_rule.rule if request.url_rule else "?", f"{number}: {error!r}"
+    )
+    return problem_response(
+        Refusal(500, "fault", f"The server made a mistake. Its admin finds it as fault {number}.")
+    )

@@ -1,0 +1,60 @@
+"""POST /rpc/v1/enrol: a device introduces itself."""
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from idlegrid_server.scheduler.exchange import machine_facts
+from idlegrid_server.store.command import EnrolHost, StoreError
+from idlegrid_server.token import token_hash
+from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.body import decode, device_body
+from idlegrid_server.web.problem import Refusal
+from idlegrid_shared.wire import EnrolReply, EnrolRequest
+
+from .answer import answer, host_refusal, store_refusal
+
+TASKS_PER_CORE = 4
+TASKS_MIN = 8
+TASKS_MAX = 400  # a claim of 4,096 cores is not believed at once
+_decoder = msgspec.json.Decoder(EnrolRequest)
+
+
+def tasks_max(cores: int) -> int:
+    """How many tasks a new host may have in progress."""
+    return min(TASKS_MAX, max(TASKS_MIN, TASKS_PER_CORE * cores))
+
+
+@access("device")
+def enrol(device: Device) -> Response:
+    """Make the device known; a repeat answers the same."""
+    with_ = services()
+    with_.enrol_rate.take(with_.peers.address(request.environ))
+    asked = decode(with_, request, device_body(with_, request, device), _decoder)
+    try:
+        result = with_.store.execute(
+            EnrolHost(
+                now=with_.clock(),
+                device=device.key,
+                machine=machine_facts(asked.machine),
+                subnet=device.subnet,
+                token=token_hash(asked.token) if asked.token else None,
+                tasks_max=tasks_max(asked.machine.cores),
+            )
+        )
+    except StoreError as error:
+        raise store_refusal(error) from error
+    if result.status == "forbidden":
+        raise host_refusal(device, "forbidden", result.reason)
+    if result.status == "bad_token":
+        with_.incidents.record("bad_token", device.subnet, f"enrolment: {result.reason}")
+        raise Refusal(403, "bad_token", f"The invitation is not good: {result.reason}.")
+    return answer(
+        EnrolReply(
+            host=with_.ids.encode("host", result.host_id), name=result.name, house=result.house
+        )
+    )
+
+
+def register(blueprint: Blueprint) -> None:
+    """Add the route."""
+    blueprint.post("/enrol")(enrol)

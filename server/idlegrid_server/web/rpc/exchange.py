@@ -1,0 +1,78 @@
+"""POST /rpc/v1/exchange: the one request that a host makes. The hot path."""
+
+import contextlib
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from idlegrid_server.scheduler.exchange import Answered, Caller, ExchangeRefused
+from idlegrid_server.scheduler.trust import NoDelegations
+from idlegrid_server.store.command import StoreError
+from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.body import device_body
+from idlegrid_server.web.problem import malformed
+from idlegrid_server.web.services import Services
+from idlegrid_shared.wire import PROTOCOL, ExchangeRequest
+
+from .answer import answer, guard_protocol, host_refusal, store_refusal
+from .project import no_delegations
+
+NOTED = frozenset(("hash_mismatch", "too_large"))  # refused reports that an admin should see
+
+
+class _Version(msgspec.Struct):
+    """What can be read of a request in a newer or older form."""
+
+    protocol: int = PROTOCOL
+
+
+_decode = msgspec.json.Decoder(ExchangeRequest).decode
+_decode_version = msgspec.json.Decoder(_Version).decode
+
+
+def read_exchange(with_: Services, device: Device) -> ExchangeRequest:
+    """The request in the body; raises a 400, 413, 415 or 426 refusal."""
+    data = device_body(with_, request, device)
+    try:
+        asked = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            guard_protocol(_decode_version(data).protocol, PROTOCOL)
+        with_.incidents.record("malformed", device.subnet, str(error))
+        raise malformed(f"The body cannot be read: {error}.") from error
+    if asked.protocol != PROTOCOL:
+        with_.incidents.record("upgrade", device.subnet, f"protocol version {asked.protocol}")
+        guard_protocol(asked.protocol, PROTOCOL)
+    if asked.request_id != device.request_id:
+        raise malformed("The request id in the body is not the one in the header.")
+    return asked
+
+
+def run_exchange(with_: Services, device: Device, asked: ExchangeRequest) -> Answered:
+    """Do the exchange; raises a refusal for everything that stands in its way."""
+    caller = Caller(device.key, device.key_hex, device.subnet, device.body_hash)
+    try:
+        return with_.scheduler.exchange(asked, caller)
+    except ExchangeRefused as error:
+        raise host_refusal(device, error.status, error.reason) from error
+    except NoDelegations as error:
+        raise no_delegations() from error
+    except StoreError as error:
+        raise store_refusal(error) from error
+
+
+@access("device")
+def exchange(device: Device) -> Response:
+    """Reports in, receipts and tasks out."""
+    with_ = services()
+    answered = run_exchange(with_, device, read_exchange(with_, device))
+    for refused in answered.refused:
+        if refused.code in NOTED:
+            host = with_.ids.encode("host", answered.host_id)
+            with_.incidents.record(refused.code, host, f"report: {refused.text}")
+    return answer(answered.reply)
+
+
+def register(blueprint: Blueprint) -> None:
+    """Add the route."""
+    blueprint.post("/exchange")(exchange)
