@@ -51,6 +51,7 @@ from .transfer.http import BadAnswerError, Server, ServerProblem, UnreachableErr
 from .verify import Trust, VerifyError, open_trust, release_hash, renew_trust
 
 EXCHANGE_PATH = "/rpc/v1/exchange"
+DETACH_PATH = "/rpc/v1/detach"  # the same messages: what the host held is handed back at once
 ENROL_PATH = "/rpc/v1/enrol"
 PROJECT_PATH = "/rpc/v1/project"
 
@@ -157,7 +158,7 @@ class Contact:
         stored = self._exchange
         reach("exchange.sent.before")
         reply = self._line().post(
-            EXCHANGE_PATH,
+            DETACH_PATH if order.last else EXCHANGE_PATH,
             stored.body,
             ExchangeReply,
             request_id=order.request_id,
@@ -178,7 +179,7 @@ class Contact:
         )
         body, encoding = compress(msgspec.json.encode(request))
         wanted = order.want.tasks if order.want is not None else 0
-        pending = Pending(order.request_id, order.seq, order.reports, wanted)
+        pending = Pending(order.request_id, order.seq, order.reports, wanted, order.last)
         self._store(StoredExchange(order.seq, self._serial(), pending, body, encoding, manifests))
 
     def _store(self, exchange: StoredExchange) -> None:

@@ -95,6 +95,7 @@ class SimulatedProject:
         self.uploads: dict[str, bytearray] = {}
         self.upload_names: dict[str, str] = {}  # name → hash
         self.hosts: set[str] = set()
+        self.left: set[str] = set()
         self.seen: dict[str, tuple[int, str, str]] = {}  # device → seq, request id, body hash
         self.requests: list[ExchangeRequest] = []
         self.repeats = 0
@@ -361,6 +362,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._run(self._enrol)
         elif self.path == "/rpc/v1/exchange":
             self._run(self._exchange)
+        elif self.path == "/rpc/v1/detach":
+            self._run(self._detach)
         elif self.path == "/rpc/v1/uploads":
             self._run(self._open)
         else:
@@ -369,6 +372,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _enrol(self, body: bytes) -> EnrolReply:
         self.project.hosts.add(self._device(body))
         return EnrolReply(host="host_1", name="")
+
+    def _detach(self, body: bytes) -> ExchangeReply:
+        device = self._device(body)
+        self.project.left.add(device)
+        return ExchangeReply(server_at=self.project.issued_at, next_contact_s=0.0)
 
     def _exchange(self, body: bytes) -> ExchangeReply:
         device = self._device(body)

@@ -252,6 +252,7 @@ def test_detach_hands_back_and_forgets(project: SimulatedProject, client: Client
     done = client.call("detach")
     assert done.returncode == 0, done.stderr
     assert {r.reason for _, r in project.done.values()} == {"project_left"}
+    assert project.left == project.hosts, "the server was told"
     assert not (client.data / "projects" / project.fingerprint).exists()
 
 

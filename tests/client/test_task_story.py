@@ -8,6 +8,8 @@ from idlegrid_client.core.event import (
     CommandGiven,
     DownloadFailed,
     DownloadFinished,
+    ExchangeFailed,
+    ProblemReceived,
     RefusedOffer,
     Started,
     TaskFinished,
@@ -317,13 +319,40 @@ def test_leaving_gives_back_what_is_unfinished_and_delivers_what_is_done() -> No
     story.computed()
     left = story.tell(CommandGiven("leave", P))
     assert of(left, StopTask) == [StopTask(P, "task_2")]
-    sent = of(story.later(), SendExchange)
+    sent = of(left, SendExchange)
     assert set(sent[0].reports) == {"task_1", "task_2"}
     assert sent[0].want is None
     answers = tuple(Answer(t, "accepted", receipted=True) for t in ("task_1", "task_2"))
     done = [type(i).__name__ for i in story.answered(answers=answers)]
-    assert done == ["ForgetTask", "ForgetTask", "CloseExchange", "ForgetProject"]
+    assert done == ["ForgetTask", "ForgetTask", "CloseExchange"]
+    farewell = of(story.later(1), SendExchange)
+    assert farewell[0].last
+    assert [type(i).__name__ for i in story.answered()] == ["CloseExchange", "ForgetProject"]
     assert story.state.projects == {}
+
+
+def test_a_farewell_to_a_server_that_does_not_know_us_ends_too() -> None:
+    story = Story().attached()
+    story.answered()
+    assert of(story.tell(CommandGiven("leave", P)), SendExchange)[0].last
+    story.tell(ProblemReceived(P, 403, "banned", "go away"))
+    assert story.state.projects == {}
+
+
+def test_a_farewell_without_an_answer_is_repeated() -> None:
+    story = Story().attached()
+    story.answered()
+    first = of(story.tell(CommandGiven("leave", P)), SendExchange)[0]
+    story.tell(ExchangeFailed(P, "no answer"))
+    again = of(story.later(2), SendExchange)[0]
+    assert (again.request_id, again.again, again.last) == (first.request_id, True, True)
+
+
+def test_a_project_that_never_knew_us_is_left_at_once() -> None:
+    story = Story()
+    story.tell(Started((project(enrolled=False),), ()))
+    left = story.tell(CommandGiven("leave", P))
+    assert [type(i).__name__ for i in left] == ["SaveProject", "ForgetProject"]
 
 
 def test_a_stop_ends_sandboxes_and_nothing_starts_after_it() -> None:

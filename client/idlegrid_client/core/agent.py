@@ -63,7 +63,9 @@ def _command(draft: Draft, event: ev.CommandGiven) -> None:
         draft.emit(*(StopTask(t.project, t.id) for t in draft.view().running()))
         draft.emit(Exit())
         return
-    leaving = draft.project(event.project, leaving=True)
+    known = draft.projects[event.project]
+    soon = known.next_contact_at if known.failures else draft.now
+    leaving = draft.project(event.project, leaving=True, next_contact_at=soon)
     draft.emit(SaveProject(leaving))
     for task in draft.tasks_of(event.project):
         if task.phase in UNFINISHED:

@@ -22,6 +22,8 @@ def _reason_at(draft: Draft, project: ProjectState) -> int:
     if project.pending is not None or not project.enrolled:
         return 0
     tasks = draft.tasks_of(project.fingerprint)
+    if project.leaving and not tasks:
+        return 0
     if compute_want(draft.view(), project) is not None:
         return 0
     idle_s = HEARTBEAT_S if tasks else REFRESH_S
@@ -41,7 +43,11 @@ def contact(draft: Draft, project: ProjectState) -> None:
     elif project.pending is not None:
         pending = project.pending
         draft.project(fingerprint, busy="exchange")
-        draft.emit(SendExchange(fingerprint, pending.request_id, pending.seq, again=True))
+        draft.emit(
+            SendExchange(
+                fingerprint, pending.request_id, pending.seq, again=True, last=pending.last
+            )
+        )
     else:
         _send_new(draft, project)
 
@@ -52,7 +58,9 @@ def _send_new(draft: Draft, project: ProjectState) -> None:
     held = tuple(t.id for t in tasks if t.id not in reports and not t.wants_reoffer)
     want = compute_want(draft.view(), project)
     machine = _machine_to_tell(draft, project)
-    pending = Pending(draft.random_id(), project.seq + 1, reports, want.tasks if want else 0)
+    last = project.leaving and not tasks
+    wanted = want.tasks if want else 0
+    pending = Pending(draft.random_id(), project.seq + 1, reports, wanted, last)
     draft.project(
         project.fingerprint,
         busy="exchange",
@@ -70,6 +78,7 @@ def _send_new(draft: Draft, project: ProjectState) -> None:
             held=held,
             want=want,
             machine=machine,
+            last=last,
         )
     )
 

@@ -3,7 +3,7 @@
 from .backoff import delay_s
 from .draft import Draft
 from .event import ExchangeFailed, ProblemReceived
-from .instruction import CloseExchange, NewDeviceKey, Notify, SaveProject
+from .instruction import CloseExchange, ForgetProject, NewDeviceKey, Notify, SaveProject
 from .limit import BLOCKED_RETRY_S, NOTICE_CHARS_MAX, US
 from .model import ProjectState
 from .transition import move
@@ -23,7 +23,11 @@ def exchange_failed(draft: Draft, event: ExchangeFailed) -> None:
 def problem_received(draft: Draft, event: ProblemReceived) -> None:
     """The server said what is wrong; each kind has its remedy."""
     project = draft.projects[event.project]
-    if event.code == "unknown_host":
+    farewell = project.pending is not None and project.pending.last
+    if farewell and event.code and 400 <= event.status < 500 and event.status not in _PASSING:
+        draft.emit(ForgetProject(project.fingerprint))  # no matter why it does not know us
+        del draft.projects[project.fingerprint]
+    elif event.code == "unknown_host":
         draft.project(project.fingerprint, enrolled=False)
         _wait(draft, project, event.text, event.retry_after_s)
         draft.emit(SaveProject(draft.projects[project.fingerprint]))

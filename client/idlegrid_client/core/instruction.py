@@ -8,7 +8,10 @@ from .model import ProjectState, TaskState, Value
 
 
 class SendExchange(Value, frozen=True):
-    """Write the request down, durably, then send it. ``again``: send the stored bytes unchanged."""
+    """Write the request down, durably, then send it.
+
+    ``again``: send the stored bytes unchanged. ``last``: the host leaves the project with it.
+    """
 
     project: str
     request_id: str
@@ -18,6 +21,7 @@ class SendExchange(Value, frozen=True):
     want: Want | None = None
     machine: Machine | None = None
     again: bool = False
+    last: bool = False
 
 
 class CloseExchange(Value, frozen=True):

@@ -145,6 +145,7 @@ class Pending(Value, frozen=True):
     seq: int
     reported: tuple[str, ...] = ()
     wanted: int = 0
+    last: bool = False  # the host takes its leave with it
 
 
 Busy = Literal["", "exchange", "enrol", "key"]

@@ -5,7 +5,7 @@ import msgspec
 from .backoff import delay_s
 from .draft import Draft
 from .event import Answer, CheckedReply, Offer, RefusedOffer, ReplyReceived
-from .instruction import CloseExchange, Notify, SaveTask
+from .instruction import CloseExchange, ForgetProject, Notify, SaveTask
 from .limit import CONTACT_FIRST_S, CONTACT_MAX_S, NOTICE_CHARS_MAX, US
 from .model import REPORTABLE, Pending, Result, TaskState
 from .transition import admit, move
@@ -16,6 +16,10 @@ def receive(draft: Draft, event: ReplyReceived) -> None:
     project = draft.projects[event.project]
     pending = project.pending
     if pending is None or pending.request_id != event.request_id:
+        return
+    if pending.last:
+        draft.emit(CloseExchange(event.project, pending.seq), ForgetProject(event.project))
+        del draft.projects[event.project]
         return
     reply = event.reply
     for answer in reply.answers:
@@ -143,8 +147,10 @@ def _take_refused(draft: Draft, project: str, refused: RefusedOffer) -> None:
 
 
 def _take_news(draft: Draft, project: str, reply: CheckedReply, pending: Pending) -> None:
-    interval_s = min(max(reply.next_contact_s, CONTACT_FIRST_S), CONTACT_MAX_S)
     known = draft.projects[project]
+    interval_s = min(max(reply.next_contact_s, CONTACT_FIRST_S), CONTACT_MAX_S)
+    if known.leaving:
+        interval_s = CONTACT_FIRST_S  # a farewell is short
     draft.project(
         project,
         busy="",

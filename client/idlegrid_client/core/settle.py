@@ -32,8 +32,9 @@ def settle(draft: Draft) -> None:
     for task in choose_to_start(draft.view(), draft.now):
         move(draft, task, "running", "its turn", started_at=draft.now, tries=task.tries)
     for fingerprint in list(draft.projects):
-        contact(draft, draft.projects[fingerprint])
         _leave(draft, draft.projects[fingerprint])
+    for project in list(draft.projects.values()):
+        contact(draft, project)
     draft.emit(Wait(_next_at(draft)))
 
 
@@ -106,8 +107,9 @@ def _deliver(draft: Draft, task: TaskState) -> None:
 
 
 def _leave(draft: Draft, project: ProjectState) -> None:
-    idle = not project.busy and project.pending is None
-    if project.leaving and idle and not draft.tasks_of(project.fingerprint):
+    """One that the server never knew needs no farewell; else the answer to it ends things."""
+    unknown = not project.enrolled and project.busy in ("", "enrol")
+    if project.leaving and unknown and not draft.tasks_of(project.fingerprint):
         del draft.projects[project.fingerprint]
         draft.emit(ForgetProject(project.fingerprint))
 
