@@ -91,7 +91,7 @@ def incidents(folder: Path, limit: int, as_json: bool) -> None:
     with opened_store(project) as store, store.reading() as db:
         found = [
             Incident(
-                row.code, row.source, row.text, row.count, _time(row.first_at), _time(row.last_at)
+                row.code, row.source, row.text, row.times, _time(row.first_at), _time(row.last_at)
             )
             for row in db.fetch_all(INCIDENTS_NEWEST, limit=limit)
         ]
