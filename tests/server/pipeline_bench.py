@@ -83,11 +83,11 @@ class Bench:
         )
         return digest
 
-    def publish(self, module: bytes) -> int:
+    def publish(self, module: bytes, app: str = "app") -> int:
         digest = self.upload(module)
         entry = ManifestEntry("m.wasm", digest.hex(), len(module))
         release = Release(
-            app="app",
+            app=app,
             version="1",
             summary="",
             platform="wasm32-wasip1",
@@ -101,7 +101,7 @@ class Bench:
             AddAppVersion(
                 now=self.now,
                 account_id=self.account_id,
-                app="app",
+                app=app,
                 version="1",
                 summary="",
                 platform="wasm32-wasip1",
