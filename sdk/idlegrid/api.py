@@ -25,7 +25,9 @@ T = TypeVar("T")
 PREFIX = "/api/v1/"
 CONNECT_S = 10.0
 READ_S = 60.0
+#: How long a server that was met may be away (it restarts, say), and one that was never met.
 PATIENCE_S = 60.0
+PATIENCE_FIRST_S = 10.0
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 8.0
 REPLY_BYTES_MAX = 64 * 1024**2
@@ -81,10 +83,11 @@ def is_loopback(host: str) -> bool:
 class Api:
     """A connection to one project. Not to be shared between threads."""
 
-    def __init__(self, url: str, token: str | None, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, token: str | None, *, patience_s: float | None = None) -> None:
         self.url = check_url(url)
         self.token = token
-        self.patience_s = patience_s
+        self.patience_s = PATIENCE_S if patience_s is None else patience_s
+        self._met = False
         self.session = requests.Session()
         # No proxy stands between this machine and itself.
         self.session.trust_env = not is_loopback(urlsplit(self.url).hostname or "")
@@ -118,7 +121,8 @@ class Api:
         again: frozenset[int] = AGAIN,
     ) -> bytes:
         """One request with repeats, and the body of its reply; raises :class:`ApiError`."""
-        until_s = time.monotonic() + self.patience_s
+        patience_s = self.patience_s if self._met else min(self.patience_s, PATIENCE_FIRST_S)
+        until_s = time.monotonic() + patience_s
         for pause_s in pauses():
             try:
                 with self.open(method, path, params=params, data=data, headers=headers) as reply:
@@ -158,6 +162,7 @@ class Api:
         if not 200 <= reply.status_code < 300:
             with reply:
                 raise self._refusal(reply)
+        self._met = True
         return reply
 
     def _read(self, reply: requests.Response) -> bytes:

@@ -28,7 +28,7 @@ class ProgramSource(msgspec.Struct, frozen=True):
 class OnFailure(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a failed unit does to its batch: stop it, or be skipped up to a number or a share."""
 
-    mode: Literal["stop", "skip"] = "stop"
+    mode: Literal["stop", "skip"]
     max_units: int | None = None
     max_share: float | None = None
 

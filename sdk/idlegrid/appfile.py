@@ -265,7 +265,7 @@ def _app_file(section: Section, key: str, text: str) -> Path:
 def parse_on_failure(text: str) -> OnFailure | None:
     """``stop``, ``skip``, ``skip 10`` (units) or ``skip 5%`` (of all units); None if neither."""
     if text == "stop":
-        return OnFailure()
+        return OnFailure("stop")
     match = _SKIP.fullmatch(text)
     if match is None:
         return None

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.seeds import SEED_TEXT
 
-from .api import PATIENCE_S, Api
+from .api import Api
 from .app import App
 from .appfile import parse_on_failure, read_app
 from .batch import Batch
@@ -34,9 +34,12 @@ class Grid:
     """
 
     def __init__(
-        self, url: str | None = None, token: str | None = None, *, patience_s: float = PATIENCE_S
+        self, url: str | None = None, token: str | None = None, *, patience_s: float | None = None
     ) -> None:
-        """Raises :class:`InputError` if no project or token is known. Sends nothing."""
+        """Sends nothing. ``patience_s``: how long to wait for a server that is away.
+
+        Raises :class:`InputError` if no project or token is known.
+        """
         self.url, secret = resolve(url, token)
         self.api = Api(self.url, secret, patience_s=patience_s)
 

@@ -108,7 +108,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "policy"),
     [
-        ("stop", OnFailure()),
+        ("stop", OnFailure("stop")),
         ("skip", OnFailure("skip")),
         ("skip 10", OnFailure("skip", max_units=10)),
         ("skip 5%", OnFailure("skip", max_share=0.05)),
@@ -122,8 +122,8 @@ def test_the_ways_to_bear_failures(text, policy) -> None:
 
 
 def test_what_a_failure_policy_allows() -> None:
-    assert OnFailure().allows(0, 10)
-    assert not OnFailure().allows(1, 10)
+    assert OnFailure("stop").allows(0, 10)
+    assert not OnFailure("stop").allows(1, 10)
     assert OnFailure("skip").allows(10, 10)
     assert OnFailure("skip", max_units=2).allows(2, 10)
     assert not OnFailure("skip", max_units=2).allows(3, 10)
