@@ -324,8 +324,8 @@ class Agent:
                     self._log("error", "disk", text)
                 told = True
             if self._stop_asked:
-                raise SystemExit(
-                    "the disk refused to the end; the last step is done again next time"
+                raise DiskRefusedError(
+                    "the disk refused to the end; the last step is done again at the next start"
                 )
             time.sleep(DISK_RETRY_S)
 
