@@ -1,6 +1,7 @@
 """The admin's commands on a project without a running server: what is made, and what is refused."""
 
 import json
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable
@@ -309,3 +310,17 @@ def test_a_command_waits_for_another_that_holds_the_project(
 
 def test_the_settings_page_is_printed(run: Run) -> None:
     assert "disk_low_water_bytes" in run("settings").out
+
+
+def test_recount_says_that_all_adds_up_or_what_does_not(lab: Path, run: Run) -> None:
+    assert run("recount", lab).out == "Everything adds up.\n"
+    with own_store(open_project(lab)) as store:
+        made = store.execute(
+            EnrolHost(now=1, device=b"d" * 32, machine=MachineFacts("pc", "{}"), subnet="")
+        )
+    with sqlite3.connect(Layout(lab).database) as db:
+        db.execute("UPDATE host SET n_valid = 7 WHERE id = ?", (made.host_id,))
+    db.close()
+    broken = run("recount", lab)
+    assert broken.code == 1
+    assert "broken rules" in broken.out

@@ -1,6 +1,7 @@
 """From a table to an answer by the real passes and jobs; the test plays the volunteers."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from idlegrid_server import faults
 from idlegrid_server.pipeline.answer import INDEX_NAME
 from idlegrid_server.store.command import CancelBatch, PauseBatch, ResumeBatch, Store
+from idlegrid_server.store.recount import recount
 from idlegrid_shared.documents import Policy
 from tests.sandbox.guest import assemble, module_text, write_bytes
 
@@ -40,6 +42,14 @@ COPY = assemble(
 TRAP = assemble(
     module_text(write_bytes("(i32.const 2)", 100, 11) + "unreachable", data={100: "no such sum"})
 )
+
+
+@pytest.fixture(autouse=True)
+def _all_adds_up(store: Store) -> Iterator[None]:
+    """Whatever a test did, in the end every counter and every rule must hold."""
+    yield
+    with store.reading() as db:
+        assert recount(db, ("host",)) == []
 
 
 @pytest.fixture

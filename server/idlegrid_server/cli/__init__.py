@@ -18,7 +18,7 @@ from .account import account, token
 from .group import cli
 from .host import host
 from .init import init
-from .overview import incidents, status
+from .overview import incidents, recount_, status
 from .publisher import delegations, publisher
 from .serve import serve
 from .show import join_link, settings
@@ -46,6 +46,7 @@ for command in (
     token,
     host,
     incidents,
+    recount_,
     settings,
 ):
     cli.add_command(command)
@@ -55,9 +56,7 @@ def main() -> None:
     """Run the command. A failure is one plain sentence on standard error and exit code 1."""
     os.umask(0o077)
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = cli.main(standalone_mode=False)  # what a command's Exit carried, or nothing
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(1)
@@ -70,3 +69,5 @@ def main() -> None:
     except TOLD as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    if code:
+        sys.exit(code)

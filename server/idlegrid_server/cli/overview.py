@@ -10,6 +10,7 @@ import msgspec
 from idlegrid_server.health import Condition, judge, worst
 from idlegrid_server.project import Project, open_project
 from idlegrid_server.store.command import Store
+from idlegrid_server.store.recount import recount
 from idlegrid_server.store.sql.account import INCIDENTS_NEWEST
 from idlegrid_server.store.sql.batch import BATCH_COUNTS
 from idlegrid_server.store.sql.host import HOST_COUNTS
@@ -106,6 +107,27 @@ def incidents(folder: Path, limit: int, as_json: bool) -> None:
         ),
         "Nothing went wrong that anybody noticed.",
     )
+
+
+@click.command("recount")
+@folder_argument
+@json_option
+def recount_(folder: Path, as_json: bool) -> None:
+    """Recompute every counter and check every rule from the rows; ends with 1 if one is broken.
+
+    Reads the whole database: on a large one that takes its time, and harms nobody.
+    """
+    project = open_project(folder)
+    with opened_store(project) as store, store.reading() as db:
+        broken = recount(db, project.config.dispatch.distinct)
+    if as_json:
+        print_json(broken)
+    else:
+        for sentence in broken:
+            click.echo(sentence)
+        click.echo(f"{len(broken)} broken rules." if broken else "Everything adds up.")
+    if broken:
+        raise click.exceptions.Exit(1)
 
 
 def _status(project: Project, store: Store, health: list[Condition]) -> Status:
