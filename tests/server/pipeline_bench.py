@@ -208,7 +208,7 @@ class Bench:
     def report(self, task: Any, fails: bool) -> ReportIn:
         if fails:
             return ReportIn(task.task_id, "error", reason="trap", stderr="it trapped")
-        data = f"output of {task.index}".encode()
+        data = output_of(task.index)
         digest = hashlib.sha256(data)
         manifest = manifest_bytes([ManifestEntry("out", digest.hexdigest(), len(data))])
         return ReportIn(
@@ -278,6 +278,11 @@ class Bench:
     def known(self, digest: bytes) -> bool:
         with self.store.reading() as db:
             return db.fetch_one(FILE_BY_HASH, sha256=digest) is not None
+
+
+def output_of(index: int) -> bytes:
+    """What a volunteer's program writes for a unit."""
+    return f"output of {index}".encode()
 
 
 def table(count: int) -> bytes:

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from idlegrid_server import faults
+from idlegrid_server.files import NoRoom
 from idlegrid_server.pipeline.answer import INDEX_NAME
+from idlegrid_server.pipeline.jobs import CLAIMS_MAX
+from idlegrid_server.pipeline.tools import Tools
 from idlegrid_server.store.command import CancelBatch, PauseBatch, ResumeBatch, Store
 from idlegrid_server.store.recount import recount
 from idlegrid_shared.documents import Policy
+from idlegrid_shared.plot import parse_plot, render
 from tests.sandbox.guest import assemble, module_text, write_bytes
 
 from .pipeline_bench import Bench, table
@@ -281,3 +285,89 @@ def test_results_of_a_quorum_agree_before_they_count(bench: Bench) -> None:
     assert bench.batch(batch_id).state == "running"
     bench.compute()
     assert bench.batch(batch_id).state == "complete"
+
+
+PLOT = {"file": "units/000000/out", "x": "x", "lines": [{"y": "y"}]}
+
+
+def test_the_declared_plot_is_drawn_beside_the_files(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tests.server.pipeline_bench.output_of", lambda index: b"x,y\n1,2\n2,3\n3,1\n"
+    )
+    batch_id = running(bench, 1, plot=PLOT)
+    bench.compute()
+    files = bench.answer_files(batch_id)
+    assert sorted(files) == ["plot.png", "plot.svg", "units/000000/out"]
+    assert files["plot.svg"].startswith(b"<svg")
+    assert files["plot.png"].startswith(b"\x89PNG")
+    drawn = render(parse_plot(PLOT), {"units/000000/out": files["units/000000/out"]})
+    assert (drawn.svg.encode(), drawn.png) == (files["plot.svg"], files["plot.png"])
+
+
+def test_a_plot_that_cannot_be_drawn_is_noted_and_spoils_nothing(bench: Bench) -> None:
+    batch_id = running(bench, 1, plot=PLOT)
+    bench.compute()
+    assert bench.batch(batch_id).state == "complete"
+    assert list(bench.answer_files(batch_id)) == ["units/000000/out"]
+    (note,) = json.loads(bench.answer(batch_id).detail)["notes"]
+    assert "The plot could not be drawn" in note
+
+
+def test_a_full_disk_delays_an_answer_and_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    batch_id = running(bench, 2)
+    monkeypatch.setattr("idlegrid_server.pipeline.passes.make_answer", full)
+    bench.compute()
+    assert bench.batch(batch_id).state == "running"
+    assert bench.passes().idle, "the passes run hot on an answer that cannot be made"
+    monkeypatch.undo()
+    bench.later(31)
+    bench.passes()
+    assert bench.batch(batch_id).state == "complete"
+
+
+def test_a_full_disk_delays_a_combine_without_counting_as_its_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise NoRoom
+
+    batch_id = running(bench, 2, combine=True)
+    bench.compute()
+    monkeypatch.setattr(Tools, "keep_file", full)
+    for _ in range(5):
+        assert bench.jobs() == 1
+        bench.later(61)
+    assert bench.batch(batch_id).state == "combining"
+    monkeypatch.undo()
+    bench.jobs()
+    bench.passes()
+    assert bench.batch(batch_id).state == "complete"
+
+
+def test_a_job_that_kills_its_worker_again_and_again_is_given_up(bench: Bench) -> None:
+    class Died(Exception):  # noqa: N818
+        pass
+
+    def die(reached: str) -> None:
+        if reached == "combine.claimed":
+            raise Died
+
+    batch_id = running(bench, 2, combine=True)
+    bench.compute()
+    with faults.installed(die):
+        for _ in range(CLAIMS_MAX):
+            with pytest.raises(Died):
+                bench.jobs()
+            bench.later(61)
+        assert bench.jobs() == 1
+    bench.passes()
+    assert bench.batch(batch_id).state == "failed"
+    (unit,) = bench.units(batch_id, stage=1)
+    assert "the server gave up" in unit.reason

@@ -7,27 +7,32 @@ from idlegrid_shared.plot import TABLE_BYTES_MAX, PlotError, parse_plot, plot_fi
 
 from .tools import Tools
 
+SVG_NAME = "plot.svg"
+PNG_NAME = "plot.png"
+
 
 def draw_plot(
     tools: Tools, plot: dict[str, Any] | None, entries: Manifest
 ) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files of the plot by name, and notes. A plot that cannot be drawn spoils no answer.
+    """The files of the plot by name, and notes; nothing if the batch declares none.
 
-    Raises ``MissingFile`` if an output that the plot needs is gone from the store.
+    A plot that cannot be drawn spoils no answer: there is a note instead. Raises ``MissingFile``
+    if an output that it reads is gone.
     """
     if plot is None:
         return {}, ()
     try:
         spec = parse_plot(plot)
-        needed = set(plot_files(spec))
-        files = {e.name: _read(tools, e.sha256) for e in entries if e.name in needed}
+        wanted = plot_files(spec)
+        files = {}
+        for entry in entries:
+            if entry.name not in wanted:
+                continue
+            if entry.bytes > TABLE_BYTES_MAX:
+                raise PlotError(f"{entry.name} has {entry.bytes} bytes, too many for a plot")
+            with tools.open_file(bytes.fromhex(entry.sha256)) as content:
+                files[entry.name] = content.read()
         drawn = render(spec, files)
     except PlotError as error:
-        return {}, (f"the plot is not drawn: {error}",)
-    return {"plot.svg": drawn.svg.encode(), "plot.png": drawn.png}, drawn.notes
-
-
-def _read(tools: Tools, sha256: str) -> bytes:
-    # One byte more than may be read, so that a file that is too large is seen to be.
-    with tools.open_file(bytes.fromhex(sha256)) as content:
-        return content.read(TABLE_BYTES_MAX + 1)
+        return {}, (f"The plot could not be drawn: {error}",)
+    return {SVG_NAME: drawn.svg.encode(), PNG_NAME: drawn.png}, drawn.notes
