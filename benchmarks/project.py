@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 import psutil
 import requests
-from idlegrid_server.store_access import own_store
 
 from idlegrid_server.project import Project, open_project
 from idlegrid_server.store import command
+from idlegrid_server.store.sql.batch import STAGES_OF_BATCH
+from idlegrid_server.store_access import own_store
 from idlegrid_server.trust import allow_publisher, load_root
 from idlegrid_shared.documents import (
     PLATFORM_WASM,
@@ -202,10 +203,8 @@ class BenchProject:
             )
 
     def _stage_of(self, store: command.Store, batch: int) -> int:
-        from idlegrid_server.store.query import batches
-
         with store.reading() as db:
-            return batches.first_stage(db, batch)
+            return int(db.fetch_all(STAGES_OF_BATCH, batch_id=batch)[0].id)
 
     @property
     def url(self) -> str:
