@@ -33,10 +33,10 @@ class OnFailure(msgspec.Struct, frozen=True, omit_defaults=True):
     max_share: float | None = None
 
     def allows(self, failed: int, units: int) -> bool:
-        """Whether a batch of ``units`` goes on after ``failed`` of them failed."""
+        """Whether a batch of ``units`` goes on after ``failed`` of them failed: never after all."""
         if failed == 0:
             return True
-        if self.mode == "stop":
+        if self.mode == "stop" or failed >= units:
             return False
         if self.max_units is not None and failed > self.max_units:
             return False

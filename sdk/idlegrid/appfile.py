@@ -10,6 +10,7 @@ import msgspec
 
 from idlegrid_shared.documents import Policy
 from idlegrid_shared.manifest import ManifestError, check_name
+from idlegrid_shared.plot import PlotError, parse_plot
 from idlegrid_shared.sandbox.limits import LimitError, Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 
@@ -288,4 +289,9 @@ def _on_failure(section: Section) -> OnFailure:
 
 
 def _plot(path: Path, table: object) -> Mapping[str, Any]:
-    return Section(path, "plot", table).table
+    section = Section(path, "plot", table)
+    try:
+        parse_plot(section.table)
+    except PlotError as error:
+        raise AppFileError(f"{path}: [plot] {error}") from error
+    return section.table

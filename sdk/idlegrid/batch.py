@@ -129,7 +129,8 @@ class Batch:
 
 def failed(progress: BatchProgress) -> BatchFailedError:
     """The error that says how a batch ended without an answer."""
-    reason = f": {progress.reason}" if progress.reason else ""
+    why = (progress.why or progress.reason).rstrip(".")
+    reason = f": {why}" if why else ""
     detail = "\n".join(
         f"{group.count} × {group.reason}" + (f"\n{group.stderr}" if group.stderr else "")
         for group in progress.failures

@@ -16,7 +16,7 @@ from .batch import Batch
 from .credentials import resolve
 from .fault import InputError
 from .keys import key_path, open_key
-from .reply import BatchList, BatchProgress
+from .reply import BatchList, BatchProgress, HostList
 from .submission import Wanted, submit
 from .transfer import upload_file
 
@@ -123,6 +123,12 @@ class Grid:
         """What the project says of itself."""
         return self.api.get("project", dict[str, object])
 
-    def hosts(self) -> dict[str, object]:
-        """The project's hosts, with counts; for its admins."""
-        return self.api.get("hosts", dict[str, object])
+    def hosts(self) -> Iterator[dict[str, object]]:
+        """The project's hosts and how well they compute, oldest first; for its admins."""
+        cursor: str | None = None
+        for _ in range(PAGES_MAX):
+            page = self.api.get("hosts", HostList, {"cursor": cursor} if cursor else None)
+            yield from page.hosts
+            cursor = page.next
+            if not cursor:
+                return

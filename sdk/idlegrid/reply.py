@@ -37,6 +37,8 @@ class BatchProgress(msgspec.Struct, frozen=True):
     name: str
     state: str
     reason: str = ""
+    #: What it waits for, or how it ended, in a sentence.
+    why: str = ""
     app: str = ""
     version: str = ""
     revision: int = 0
@@ -55,6 +57,13 @@ class BatchList(msgspec.Struct, frozen=True):
     """One page of batches, newest first."""
 
     batches: tuple[BatchProgress, ...]
+    next: str | None = None
+
+
+class HostList(msgspec.Struct, frozen=True):
+    """One page of hosts, oldest first, as the server tells them."""
+
+    hosts: tuple[dict[str, object], ...]
     next: str | None = None
 
 

@@ -76,6 +76,7 @@ MISTAKES = [
     ),
     ("[combine]", "[policy]\nquorum = 0\n[combine]", r"\[policy\] quorum = 0 must lie between"),
     ("[combine]", "[policy]\nquorums = 2\n[combine]", r"\[policy\] quorums: .*did you mean quorum"),
+    ("[combine]", '[plot]\nfile = "a.csv"\n[combine]', r"\[plot\] .*missing required field `x`"),
     ("[combine]", "[[combine]]", r"\[combine\] must be a section"),
     ("[combine]", "[combine", r"app.toml is not valid TOML: .*line 18"),
 ]
@@ -124,7 +125,8 @@ def test_the_ways_to_bear_failures(text, policy) -> None:
 def test_what_a_failure_policy_allows() -> None:
     assert OnFailure("stop").allows(0, 10)
     assert not OnFailure("stop").allows(1, 10)
-    assert OnFailure("skip").allows(10, 10)
+    assert OnFailure("skip").allows(9, 10)
+    assert not OnFailure("skip").allows(10, 10), "there is nothing left to answer with"
     assert OnFailure("skip", max_units=2).allows(2, 10)
     assert not OnFailure("skip", max_units=2).allows(3, 10)
     assert OnFailure("skip", max_share=0.2).allows(2, 10)

@@ -17,6 +17,8 @@ from idlegrid.grid import Grid
 from .connection import project_option
 from .screen import Screen, json_option, pass_screen
 
+HOST_COLUMNS = ("name", "id", "state", "in_progress", "valid", "invalid", "error", "last_seen_at")
+
 
 @click.command()
 @click.argument("url")
@@ -66,19 +68,17 @@ def project(screen: Screen, grid: Grid) -> None:
 @pass_screen
 def hosts(screen: Screen, grid: Grid) -> None:
     """List the project's hosts and how well they compute (for its admins)."""
-    data = grid.hosts()
-    screen.result(data, lambda: _show_hosts(screen, data))
+    rows = list(grid.hosts())
+    screen.result({"hosts": rows}, lambda: _show_hosts(screen, rows))
 
 
-def _show_hosts(screen: Screen, data: dict[str, Any]) -> None:
-    rows: list[dict[str, Any]] = data.get("hosts", [])
+def _show_hosts(screen: Screen, rows: list[dict[str, object]]) -> None:
     if not rows:
         screen.out.print("no hosts yet")
         return
-    columns = list(rows[0])
-    table = Table(*columns)
+    table = Table(*HOST_COLUMNS)
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in columns))
+        table.add_row(*(str(row.get(column, "")) for column in HOST_COLUMNS))
     screen.out.print(table)
 
 
