@@ -17,6 +17,7 @@ from .contact import Contact
 from .core import instruction as do
 from .core.agent import handle
 from .core.event import CommandGiven, Event, MachineChanged, ProjectAttached, Started, Timer
+from .core.limit import HEARTBEAT_S, US
 from .core.model import AgentState, TaskState
 from .journal import Entry, Journal
 from .layout import DataFolder, ProjectFolder
@@ -28,8 +29,6 @@ from .store_state import LoadedProject, delete_project, load_project, save_host
 from .store_task import forget_task, save_task
 from .transfer.file_work import FileWork
 from .transfer.pool import TransferPool
-
-US = 1_000_000
 
 STATUS_EVERY_S = 1.0
 LOOK_ROUND_S = 60.0  # for commands and changes of the machine, at rest
@@ -86,6 +85,7 @@ class Agent:
         self._pool = self._make_pool()
         self._files = FileWork(self._pool, self.post, options.cache_bytes_max, self._needed_files)
         self._stop_asked = False
+        self._fault: BaseException | None = None
         self._ended = False
         self._wait_until = 0
         self._status_at_s = 0.0
@@ -112,10 +112,15 @@ class Agent:
         self._stop_asked = True
         self._mail.put(CommandGiven("stop"))
 
+    def fail(self, fault: BaseException) -> None:
+        """A thread met a fault of this program: end, and raise it from :meth:`run`."""
+        self._fault = fault
+        self.stop()
+
     def run(self) -> None:
         """Work until stopped. The caller holds the data folder's lock.
 
-        Raises :class:`DiskRefusedError`.
+        Raises :class:`DiskRefusedError`, and what :meth:`fail` was told.
         """
         try:
             self._start()
@@ -129,6 +134,8 @@ class Agent:
                     self._handle(CommandGiven("stop"))
         finally:
             self._close()
+        if self._fault is not None:
+            raise self._fault
 
     # --- the loop
 
@@ -165,7 +172,10 @@ class Agent:
         try:
             return self._mail.get(timeout=wait_s)
         except queue.Empty:
-            return Timer() if self._clock() >= self._wait_until else None
+            now = self._clock()
+            # The core never waits longer than a heartbeat; if it seems to, the clock was set back.
+            set_back = self._wait_until - now > (HEARTBEAT_S + LOOK_ROUND_S) * US
+            return Timer() if now >= self._wait_until or set_back else None
 
     def _pause_s(self) -> float:
         busy = self._state.running() or self._options.time_s_max is not None

@@ -1,6 +1,7 @@
 """Starting the agent as a program: lock, signals, a clean end. Demonstrations start here too."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,8 +45,23 @@ def run_client(
             echo=echo,
         )
         agent = Agent(data, options, make_runner(data.compiled))
-        with _stopping_on_signals(agent):
+        with _stopping_on_signals(agent), _failing_with_its_threads(agent):
             agent.run()
+
+
+@contextmanager
+def _failing_with_its_threads(agent: Agent) -> Iterator[None]:
+    """A thread that dies of a fault of ours must not leave an agent that waits for ever."""
+
+    def fail(args: threading.ExceptHookArgs) -> None:
+        agent.fail(args.exc_value or RuntimeError("a thread ended without a word"))
+
+    before = threading.excepthook
+    threading.excepthook = fail
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from .durable import DamagedError, read_state, write_state
 from .faults import reach
 from .layout import DataFolder, ProjectFolder
 from .store_task import empty_trash, load_tasks
+from .transfer.address import AddressError, check_server_url
 from .verify import Trust, VerifyError, open_trust
 
 Say = Callable[[str], None]
@@ -124,6 +125,11 @@ def load_project(folder: ProjectFolder, now: int, say: Say) -> LoadedProject | N
         say(f"{error}; attach this project once more with its link, and nothing is lost")
         return None
     if link is None:
+        return None
+    try:
+        check_server_url(link.url)
+    except AddressError as error:
+        say(f"the project {link.name} is not contacted: {error}")
         return None
     folder.make()
     empty_trash(folder)

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from idlegrid_client import agent_loop
+from idlegrid_client.agent_loop import Agent, AgentOptions
+from idlegrid_client.core.event import Timer
 from idlegrid_client.core.model import TaskState
+from idlegrid_client.durable import write_state
 from idlegrid_client.journal import FILE_BYTES_MAX, Entry, Journal, read_entries
 from idlegrid_client.layout import DataFolder
 from idlegrid_client.lock import DataLock, LockedError, is_locked
 from idlegrid_client.machine.facts import profile_names, read_machine
 from idlegrid_client.runner.result import choose_inline, read_outputs
 from idlegrid_client.runner.runner import Runner
+from idlegrid_client.store_state import load_link, load_project
 from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.sandbox.profile import current_profile
@@ -23,6 +27,7 @@ from idlegrid_shared.wire import INLINE_BYTES_MAX
 
 from .inline_agent import InlineAgent, InlineRunner, attach, compute_text, quick_disk, releases_of
 from .simulator import SimulatedProject, sha256
+from .story import changed
 
 __all__ = ["quick_disk"]
 
@@ -166,3 +171,42 @@ def test_the_facts_of_this_machine(tmp_path: Path) -> None:
     assert len(set(profile_names())) == 4
     assert machine.disk_free_bytes % 2**30 == 0
     assert machine == read_machine(tmp_path, 2, 2**30), "no news in every exchange"
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_a_fault_in_a_thread_ends_the_agent_loudly(
+    tmp_path: Path, project: SimulatedProject
+) -> None:
+    """Silent death of one thread would leave a client that waits for it for ever."""
+    data = DataFolder(tmp_path)
+    attach(data, project, project.issued_at)
+    agent = InlineAgent(data, project, project.issued_at, random.Random(1))
+    agent.fail(KeyError("a fault of ours"))
+    with pytest.raises(KeyError, match="a fault of ours"):
+        agent.run()
+
+
+@pytest.mark.usefixtures("quick_disk")
+def test_a_link_that_was_edited_to_plain_http_is_not_followed(
+    tmp_path: Path, project: SimulatedProject
+) -> None:
+    data = DataFolder(tmp_path)
+    attach(data, project, project.issued_at)
+    folder = data.project(project.fingerprint)
+    link = load_link(folder)
+    assert link is not None
+    write_state(folder.link, changed(link, url="http://192.0.2.7"), "link")
+    said: list[str] = []
+    assert load_project(folder, 0, said.append) is None
+    assert "is not https" in said[0]
+
+
+def test_a_clock_set_back_wakes_the_loop(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    now = 10**15
+    agent = Agent(data, AgentOptions(cores=1, memory_bytes=1, clock=lambda: now))
+    agent._pause_s = lambda: 0.0  # type: ignore[method-assign]
+    agent._wait_until = now + 600 * 1_000_000
+    assert agent._next_event() is None, "it is not time yet"
+    now -= 10**14
+    assert agent._next_event() == Timer()

@@ -66,7 +66,7 @@ def test_the_cap_in_progress_holds() -> None:
     assert wanted == 1
     assert refusal is not None
     assert refusal.code == "cap"
-    assert "9 tasks" in refusal.text
+    assert "9 of the 10 tasks" in refusal.text
     assert room(busy, 1) == (1, None)
 
 

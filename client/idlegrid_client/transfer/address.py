@@ -67,6 +67,15 @@ def check_fingerprint(text: str) -> str:
     return plain
 
 
+def check_server_url(url: str) -> str:
+    """The host of a project's address; raises :class:`AddressError` if it must not be used."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise AddressError(f"{url} is not https, and it is not this machine")
+    return host
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this very machine: 127.0.0.0/8, ::1 or localhost."""
     if host.lower() == "localhost":

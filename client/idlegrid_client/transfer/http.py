@@ -1,6 +1,7 @@
 """One project's server over HTTP: signed requests in, decoded answers or plain errors out."""
 
 import gzip
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from idlegrid_client.version import client_version
 from idlegrid_shared.signing import encode_token, public_hex, request_body_to_sign, sign_bytes
 from idlegrid_shared.wire import DEVICE_HEADER, REQUEST_HEADER, SIGNATURE_HEADER, Problem
 
-from .address import AddressError, is_loopback
+from .address import check_server_url, is_loopback
 
 T = TypeVar("T")
 
@@ -52,18 +53,17 @@ class Server:
     def __init__(self, url: str, key: SigningKey | None = None) -> None:
         """``key`` signs every request; without it only public ones can be made.
 
-        Raises :class:`AddressError` for plain http to another machine.
+        Raises ``AddressError`` for plain http to another machine.
         """
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            raise AddressError(f"{url} is not https, and it is not this machine")
+        host = check_server_url(url)
         self.url = url.rstrip("/")
-        self._base_path = parts.path.rstrip("/")
+        self._base_path = urlsplit(url).path.rstrip("/")
         self._key = key
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"idlegrid-client/{client_version()}"
-        if is_loopback(parts.hostname or ""):
+        if is_loopback(host):
             self._session.trust_env = False  # no proxy stands between us and ourselves
+            self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -46,7 +46,7 @@ def room(host: HostSnapshot, wanted: int) -> tuple[int, RefusalCount | None]:
         return 0, RefusalCount("quarantined", 0)
     free = max(0, host.tasks_max - host.in_progress)
     if wanted > free:
-        return free, RefusalCount("cap", 0, str(host.in_progress))
+        return free, RefusalCount("cap", 0, f"{host.in_progress} of the {host.tasks_max}")
     return wanted, None
 
 

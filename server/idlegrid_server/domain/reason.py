@@ -123,7 +123,7 @@ REFUSAL: Mapping[str, str] = _frozen(
         "memory": "{count} units need {detail} of memory, more than you allow.",
         "profile": "{count} units need another version of the client's runtime.",
         "partner": "{count} units wait for a partner other than this computer, or its owner.",
-        "cap": "This computer has {detail} tasks already, as many as it may hold now.",
+        "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",
         "disk_low": "The server's disk is nearly full: it takes results and gives no new work.",
     }
