@@ -16,15 +16,15 @@ def hashes(app) -> dict[str, str]:
 
 
 def test_the_same_sources_give_the_same_bytes_wherever_they_lie(tmp_path) -> None:
-    one = read_app(write_app(tmp_path / "one", [1]))
-    two = read_app(write_app(tmp_path / "a folder with spaces" / "two", [2]))
+    one = read_app(write_app(tmp_path / "one", [1], compiled=False))
+    two = read_app(write_app(tmp_path / "a folder with spaces" / "two", [2], compiled=False))
     assert hashes(one) == hashes(two)
     module = (one.folder / "build/square.wasm").read_bytes()
     assert str(tmp_path).encode() not in module
 
 
 def test_nothing_is_compiled_again_until_a_source_header_or_flag_changes(tmp_path) -> None:
-    folder = write_app(tmp_path / "app", [1])
+    folder = write_app(tmp_path / "app", [1], compiled=False)
     steps: list[str] = []
     build_app(read_app(folder), steps.append)
     assert steps == ["compiling square", "compiling total"]
@@ -47,7 +47,7 @@ def test_nothing_is_compiled_again_until_a_source_header_or_flag_changes(tmp_pat
 
 
 def test_a_module_that_was_altered_on_the_disk_is_made_anew(tmp_path) -> None:
-    app = read_app(write_app(tmp_path / "app", [1]))
+    app = read_app(write_app(tmp_path / "app", [1], compiled=False))
     first = hashes(app)
     with (app.folder / "build/square.wasm").open("ab") as file:
         file.write(b"\0")
@@ -55,7 +55,7 @@ def test_a_module_that_was_altered_on_the_disk_is_made_anew(tmp_path) -> None:
 
 
 def test_a_mistake_in_the_source_is_told_in_the_compilers_words(tmp_path) -> None:
-    folder = write_app(tmp_path / "app", [1])
+    folder = write_app(tmp_path / "app", [1], compiled=False)
     (folder / "src/total.c").write_text("int main(void) { return nothing; }\n")
     with pytest.raises(BuildError, match="program total does not compile") as caught:
         build_app(read_app(folder))
@@ -66,7 +66,7 @@ def test_a_mistake_in_the_source_is_told_in_the_compilers_words(tmp_path) -> Non
 
 
 def test_a_finished_module_is_taken_as_it_is_and_anything_else_refused(tmp_path) -> None:
-    folder = write_app(tmp_path / "app", [1])
+    folder = write_app(tmp_path / "app", [1], compiled=False)
     built = build_app(read_app(folder))
     shutil.copy(built["total"].path, folder / "done.wasm")
     toml = APP_TOML.replace('sources = ["src/total.c"]', 'module = "done.wasm"')

@@ -81,7 +81,7 @@ def test_a_compilers_words_follow_the_sentence(tmp_path, command) -> None:
 
 
 def test_build_says_what_it_did(tmp_path, command) -> None:
-    folder = write_app(tmp_path / "app", [1])
+    folder = write_app(tmp_path / "app", [1], compiled=False)
     _, first, _ = command("app", "build", str(folder), "--json")
     assert [program["compiled"] for program in first["programs"]] == [True, True]
     _, second, _ = command("app", "build", str(folder), "--json")

@@ -98,7 +98,7 @@ def test_a_program_that_never_ends_is_stopped_by_its_limit(tmp_path) -> None:
 
 
 def test_a_table_without_rows_is_refused_before_anything_is_built(tmp_path) -> None:
-    app = read_app(write_app(tmp_path / "app", []))
+    app = read_app(write_app(tmp_path / "app", [], compiled=False))
     with pytest.raises(TableError, match="no rows"):
         run_local(app, tmp_path / "out")
     assert not (app.folder / "build").exists()

@@ -1,6 +1,13 @@
 """A tiny app for tests: squares of numbers, summed by its combine step."""
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
+
+from idlegrid.appfile import read_app
+from idlegrid.build import build_app
 
 ROOT = Path(__file__).parents[2]
 # One compiler cache for all tests: only the first build on a machine makes the C library.
@@ -71,12 +78,28 @@ int main(void) {
 """
 
 
-def write_app(folder: Path, numbers: list[int], toml: str = APP_TOML) -> Path:
-    """Write the app into ``folder`` with a table of ``numbers``."""
+def write_app(
+    folder: Path, numbers: list[int], toml: str = APP_TOML, *, compiled: bool = True
+) -> Path:
+    """Write the app into ``folder`` with a table of ``numbers``.
+
+    ``compiled``: with its modules beside it, as after a build; their stamps say whether they fit.
+    """
     (folder / "src").mkdir(parents=True)
     (folder / "app.toml").write_text(toml, "utf-8")
     (folder / "src/square.c").write_text(SQUARE_C, "utf-8")
     (folder / "src/form.h").write_text(FORM_H, "utf-8")
     (folder / "src/total.c").write_text(TOTAL_C, "utf-8")
     (folder / "units.csv").write_text("n\n" + "".join(f"{n}\n" for n in numbers), "utf-8")
+    if compiled:
+        shutil.copytree(compiled_once(), folder / "build")
     return folder
+
+
+@functools.cache
+def compiled_once() -> Path:
+    """The app's modules, compiled once for all tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="tiny-app-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    build_app(read_app(write_app(folder / "app", [1], compiled=False)))
+    return folder / "app/build"
