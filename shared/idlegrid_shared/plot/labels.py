@@ -13,6 +13,8 @@ REACHES = (0.0, 1.2, 2.6, 4.2)
 ASCENT, DESCENT = 0.76, 0.24
 #: How far a line may dip below its label, in heights of text, and still be told as its own.
 DIP_MAX = 2.2
+_SIDES: tuple[tuple[Anchor, float], ...] = (("start", 1.0), ("end", -1.0))
+SIDE = 0.8  # how far a level's label keeps from lines beside it
 LINE_ROLES: tuple[Role, ...] = ("first", "second", "third")
 
 
@@ -41,10 +43,10 @@ def _mark_label(
     middle = y + size * 0.34
     choices: list[tuple[float, float, Anchor, float]] = [(x, y - gap - size * 0.1, "middle", 0.0)]
     for reach in REACHES:
-        for anchor, sign in (("start", 1.0), ("end", -1.0)):
+        for anchor, sign in _SIDES:
             far = sign * (gap + reach * size)
-            choices.append((x + far, middle, anchor, reach))  # type: ignore[arg-type]
-            choices.append((x + far, middle - size, anchor, reach))  # type: ignore[arg-type]
+            choices.append((x + far, middle, anchor, reach))
+            choices.append((x + far, middle - size, anchor, reach))
     for at, baseline, anchor, reach in choices:
         box = text_box(at, baseline, label, size, anchor, bold)
         if not room.free(box):
@@ -72,15 +74,19 @@ def place_level_labels(levels: Sequence[tuple[float, str]], size: float, room: R
         for baseline in (y - size * 0.45, y + size * 1.05):
             choices += [(area.right, baseline, "end"), (area.left + size * 0.4, baseline, "start")]
             choices += [(area.left + wide * n / 16, baseline, "middle") for n in range(14, 1, -1)]
-        free = [
-            choice
-            for choice in choices
-            if room.free(text_box(*choice[:2], text, size, choice[2], False))
-        ]
+        free = [choice for choice in choices if _clear(room, choice, text, size)]
         x, baseline, anchor = (free or choices)[0]
         room.take(text_box(x, baseline, text, size, anchor, False))
         found.append(Words(x, baseline, text, size, "quiet", anchor, halo=True))
     return found
+
+
+def _clear(room: Room, choice: tuple[float, float, Anchor], text: str, size: float) -> bool:
+    """Whether a label finds room there, and as much again to its sides as keeps it apart."""
+    box = text_box(*choice[:2], text, size, choice[2], False)
+    left = max(room.area.left, box.left - size * SIDE)
+    right = min(room.area.right, box.right + size * SIDE)
+    return room.free(Box(left, box.top, max(right, box.right), box.bottom))
 
 
 def place_line_labels(

@@ -3,7 +3,7 @@
 import msgspec
 
 from .chart import Chart
-from .labels import place_level_labels, place_line_labels, place_mark_labels
+from .labels import place_level_labels, place_line_labels, place_mark_labels, text_box
 from .room import Box, Room
 from .scale import tick_labels
 from .scene import Curve, Dot, Place, Role, Scene, Shape, Words
@@ -18,6 +18,7 @@ DASHES: dict[Style, tuple[float, ...]] = {
     "dotted": (0.1, 5.0),
 }
 LEVEL_DASH = (2.0, 4.0)
+TICK_GAP = 0.65  # between the numbers of y and the grid, in heights of text
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -35,8 +36,8 @@ class Size(msgspec.Struct, frozen=True):
 
 
 #: For a page, and for a telephone.
-WIDE = Size(960, 540, 30, 15, 22, 9, 4, COLUMNS, 1.9)
-NARROW = Size(480, 270, 14, 13.5, 15.5, 7, 3, 300, 1.5)
+WIDE = Size(960, 600, 30, 15, 22, 9, 4, COLUMNS, 1.9)
+NARROW = Size(480, 300, 16, 13.5, 16, 7, 3, 300, 1.5)
 
 
 def lay_out(chart: Chart, size: Size) -> Scene:
@@ -55,9 +56,14 @@ class _Layout:
         self.y_ticks = list(zip(y_ticks, tick_labels(y_ticks, chart.y_scale.kind), strict=True))
         widest = max(text_width(label, size.text) for _, label in self.y_ticks)
         bottom = size.height - size.pad * 0.8 - size.text * (2.9 if chart.x_label else 1.6)
-        left = size.pad + min(widest, size.width / 4) + size.text * 0.5
-        self.area = Box(left, top, size.width - size.pad, max(bottom, top + size.text))
-        self.room = Room(self.area)
+        left = size.pad + min(widest, size.width / 4) + TICK_GAP * size.text
+        self.area = Box(
+            left, top, size.width - size.pad - self._last_half(), max(bottom, top + size.text)
+        )
+        # Above the highest line there is room for its label, as far as the name of y leaves it.
+        above = size.text * 1.3
+        self.room = Room(Box(left, top - above, self.area.right, self.area.bottom))
+        self.room.take(self.y_name)
 
     def draw(self) -> Scene:
         """The whole drawing, labels on lines left to the legend."""
@@ -81,6 +87,7 @@ class _Layout:
         size = self.size
         y = size.pad
         wide = size.width - 2 * size.pad
+        self.y_name = Box(0, 0, 0, 0)
         for line in wrap(self.chart.title, size.title, wide, 2, bold=True):
             y += size.title
             self.shapes.append(Words(size.pad, y, line, size.title, "ink", bold=True))
@@ -91,7 +98,8 @@ class _Layout:
             y += size.text * 1.6
             text = shorten(self.chart.y_label, size.text, wide)
             self.shapes.append(Words(size.pad, y, text, size.text, "quiet"))
-        return y + size.text * 0.8
+            self.y_name = text_box(size.pad, y, text, size.text, "start", False)
+        return y + size.text * 1.2
 
     def _legend(self, y: float, wide: float) -> float:
         size, x = self.size, self.size.pad
@@ -112,12 +120,19 @@ class _Layout:
 
     # -- axes --
 
+    def _last_half(self) -> float:
+        """How far the last number of x reaches beyond what the margin has room for."""
+        ticks = self.chart.x_scale.ticks(self.size.x_ticks)
+        label = tick_labels(ticks, self.chart.x_scale.kind)[-1]
+        half = text_width(label, self.size.text) / 2 * self.chart.x_scale.place(ticks[-1])
+        return min(max(0.0, half + 4 - self.size.pad), self.size.width / 8)
+
     def _axes(self) -> None:
         size, area = self.size, self.area
         for value, label in self.y_ticks:
             y = self._y(value)
             self.shapes.append(Curve(((area.left, y), (area.right, y)), "grid", 1.0))
-            at = (area.left - size.text * 0.65, y + size.text * 0.35)
+            at = (area.left - size.text * TICK_GAP, y + size.text * 0.35)
             self.shapes.append(Words(*at, label, size.text, "quiet", "end"))
         self.shapes.append(
             Curve(((area.left, area.bottom), (area.right, area.bottom)), "base", 1.0)

@@ -51,12 +51,13 @@ class Room:
         for x, y in points:
             start, top = before or (x, y)
             first, last = self._column(start), self._column(x)
+            rise = (y - top) / (last - first) if last > first else 0.0
             for column in range(first, last + 1):
-                share = (column - first) / (last - first) if last > first else 1.0
-                here = top + (y - top) * share
-                reach = (here,) if last > first else (top, y)
-                self._top[column] = min(self._top[column], *reach, here)
-                self._bottom[column] = max(self._bottom[column], *reach, here)
+                # A steep line fills its column from the height it comes in to that it leaves at.
+                enter = top + rise * max(0, column - first - 1) if rise else top
+                leave = top + rise * (column - first + 1) if column < last else y
+                self._top[column] = min(self._top[column], enter, leave)
+                self._bottom[column] = max(self._bottom[column], enter, leave)
             before = (x, y)
 
     def take(self, box: Box) -> None:

@@ -11,6 +11,8 @@ from .spec import ScaleKind
 #: Spans below this share of the numbers themselves are widened: no round number falls into them.
 SPAN_SHARE_MIN = 1e-9
 SPAN_MIN = 1e-140
+#: How much longer an axis may become so that it ends at a round number.
+ROUNDING_MAX = 0.04
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 #: Outside of these, powers of ten are easier to read than digits.
@@ -45,6 +47,8 @@ def make_scale(
 ) -> Scale:
     """The axis that shows all finite ``values``, with ``margin`` (share of the span) above.
 
+    An end close to a round number is moved to it.
+
     ``from_zero`` lets a linear axis start at zero when the values come near it.
     """
     low, high = math.inf, -math.inf
@@ -55,7 +59,7 @@ def make_scale(
     if kind == "log":
         if high / low < 1 + SPAN_SHARE_MIN:
             return Scale("log", low / 2, high * 2)
-        return Scale("log", low, high * (high / low) ** margin)
+        return _rounded_ends(Scale("log", low, high * (high / low) ** margin))
     if from_zero and 0 < low <= high / 2:
         low = 0.0
     least = max(SPAN_SHARE_MIN * max(abs(low), abs(high)), SPAN_MIN)
@@ -63,7 +67,29 @@ def make_scale(
         reach = max(abs(high) / 10, least) if high else 1.0
         low, high = low - reach, high + reach
     extra = margin * (high - low)
-    return Scale("linear", low - (extra if low < 0 else 0.0), high + extra)
+    return _rounded_ends(Scale("linear", low - (extra if low < 0 else 0.0), high + extra))
+
+
+def _rounded_ends(scale: Scale) -> Scale:
+    """``scale``, made a little longer where that brings a round number to its end."""
+    ticks = scale.ticks(6)
+    if len(ticks) < 2:
+        return scale
+    low, high = scale.low, scale.high
+    if scale.kind == "linear":
+        step = ticks[1] - ticks[0]
+        candidates = (ticks[0] - step, ticks[-1] + step)
+    else:
+        whole = _log_ticks(low / 10, high * 10, 99)
+        candidates = (
+            max((tick for tick in whole if tick < low), default=low),
+            min((tick for tick in whole if tick > high), default=high),
+        )
+    if -ROUNDING_MAX <= scale.place(candidates[0]) < 0:
+        low = candidates[0]
+    if 1 < scale.place(candidates[1]) <= 1 + ROUNDING_MAX:
+        high = candidates[1]
+    return Scale(scale.kind, low, high)
 
 
 def _linear_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
@@ -112,7 +138,7 @@ def tick_labels(ticks: tuple[float, ...], kind: ScaleKind) -> tuple[str, ...]:
     for digits in range(12):
         if all(abs(round(tick, digits) - tick) < 1e-6 * min(gaps) for tick in ticks):
             break
-    return tuple(f"{tick:,.{digits}f}".replace("-", "−") for tick in ticks)
+    return tuple(f"{tick:,.{digits}f}".replace("-", "−") if tick else "0" for tick in ticks)
 
 
 def plain_number(value: float) -> str:

@@ -27,6 +27,8 @@ def _advance(char: str) -> float:
         return 0.0
     if unicodedata.east_asian_width(char) in "WF":
         return 1.0
+    if char.isdigit():
+        return 0.6
     return 0.68 if char.isupper() else 0.56
 
 
