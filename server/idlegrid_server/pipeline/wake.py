@@ -7,6 +7,7 @@ per queue and 50 ms. A wake-up that waits is not sent again. What is lost, the s
 import logging
 import threading
 import time
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import redis
@@ -61,13 +62,19 @@ def queue_name(prefix: str, queue: QueueName) -> str:
     return f"{prefix}-{queue}"
 
 
+@lru_cache(maxsize=16)
+def _queue(connection: redis.Redis, name: str) -> Queue:
+    """RQ's queue object; making one costs as much as using it."""
+    return Queue(name, connection=connection, serializer=JSONSerializer)
+
+
 def send_wake(connection: redis.Redis, prefix: str, queue: QueueName) -> bool:
     """Queue one round unless one waits already; returns whether it was queued.
 
     Raises ``redis.RedisError`` or ``OSError`` if Valkey cannot be reached.
     """
     name = queue_name(prefix, queue)
-    waiting = Queue(name, connection=connection, serializer=JSONSerializer)
+    waiting = _queue(connection, name)
     if waiting.count:
         return False
     number = int(connection.incr(f"{name}-number")) % IDS
