@@ -1,13 +1,16 @@
 """Every store test runs on SQLite in this process, through a writer process, and on PostgreSQL."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from idlegrid_server.store import LocalStore, PostgresStore, migrate
+from idlegrid_server.store import LocalStore, PostgresStore, WriterStore, migrate
 from idlegrid_server.store.command import Store
+from idlegrid_server.store.tables import metadata
 
 from .cluster import Cluster
 from .world import World
@@ -48,32 +51,57 @@ def local(database: Path) -> Iterator[LocalStore]:
 
 @pytest.fixture
 def writer(database: Path) -> Iterator[WriterProcess]:
-    """A writer process."""
+    """A writer process of the test's own, which it may kill."""
     process = WriterProcess(database)
     yield process
     process.stop()
 
 
-@pytest.fixture
-def postgres(cluster: Cluster) -> Iterator[PostgresStore]:
-    """PostgreSQL, in a fresh database."""
-    url = cluster.new_database()
-    store = PostgresStore(url)
+@pytest.fixture(scope="session")
+def shared_writer(
+    migrated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WriterProcess]:
+    """One writer process for all tests of this process that do not kill it."""
+    path = tmp_path_factory.mktemp("writer") / "project.db"
+    shutil.copy(migrated, path)
+    process = WriterProcess(path)
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(cluster: Cluster) -> Iterator[PostgresStore]:
+    """One PostgreSQL database for all tests of this process."""
+    store = PostgresStore(cluster.new_database())
     yield store
     store.close()
-    cluster.drop(url)
 
 
-@pytest.fixture(params=["local", "writer", "postgres"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+@pytest.fixture
+def through_writer(shared_writer: WriterProcess) -> Iterator[WriterStore]:
+    """SQLite through a writer process, emptied."""
+    with closing(sqlite3.connect(shared_writer.database)) as db, db:
+        for table in reversed(metadata.sorted_tables):
+            db.execute(f"DELETE FROM {table.name}")
+    store = shared_writer.store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def postgres(shared_postgres: PostgresStore) -> PostgresStore:
+    """PostgreSQL, emptied."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    with shared_postgres._pool.connection() as db:
+        db.execute(f"TRUNCATE {names} RESTART IDENTITY")
+    return shared_postgres
+
+
+@pytest.fixture(params=["local", "through_writer", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
     """Each kind of store, one after the other."""
-    if request.param == "writer":
-        process: WriterProcess = request.getfixturevalue("writer")
-        through = process.store()
-        yield through
-        through.close()
-    else:
-        yield request.getfixturevalue(request.param)
+    found: Store = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

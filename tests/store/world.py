@@ -279,7 +279,7 @@ class World:
             batches = due_batches(db, self.now, 10)
         return [
             self.store.execute(c.ApplyBatchPlan(now=self.now, plan=decide_batch(snapshot))).status
-            for _, _, snapshot in batches
+            for snapshot in batches
         ]
 
     def batch_row(self, batch_id: int) -> batch_sql.BatchRow:

@@ -10,8 +10,10 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from idlegrid_server.domain.transition import InvalidTransition
+
 from .apply import apply
-from .command import Command, Result, StoreError, StoreFailed, StoreUnavailable
+from .command import Command, Result, StoreError, StoreFailed, StoreRefused, StoreUnavailable
 from .connection import LostRace, Row
 from .faultpoint import commit_points
 from .query import Query
@@ -117,6 +119,8 @@ class PostgresStore:
                 raise StoreFailed(
                     "failed", f"{type(command).__name__} was undone: {error}"
                 ) from error
+            except InvalidTransition as error:
+                raise StoreRefused("invalid_transition", str(error)) from error
         raise AssertionError("unreachable")
 
     def _execute_once(self, command: Command[R]) -> R:

@@ -1,5 +1,6 @@
 """Hosts: made known, steered."""
 
+from idlegrid_server.domain.host import first_limit
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.account import spend_token
 from idlegrid_server.store.connection import Connection
@@ -50,7 +51,7 @@ def _insert(
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
-        tasks_max=command.tasks_max,
+        tasks_max=command.tasks_max or first_limit(machine.cores),
         now=command.now,
     )
     if host_id is None:

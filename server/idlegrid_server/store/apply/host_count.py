@@ -25,7 +25,7 @@ class HostCount:
     @property
     def bad(self) -> int:
         """How many times the host let the project down."""
-        return self.error + self.timed_out + self.invalid
+        return max(0, self.error + self.timed_out + self.invalid)
 
 
 class HostCounts:
@@ -60,7 +60,7 @@ class HostCounts:
         steps = []
         for host_id, count in sorted(self.hosts.items()):
             host = self.standing[host_id]
-            limit = next_limit(host.tasks_max, host.cores, count.valid, count.bad)
+            limit = next_limit(host.tasks_max, host.cores, max(0, count.valid), count.bad)
             counts.append(
                 (
                     *(count.in_progress, count.success, count.error, count.timed_out),
@@ -69,7 +69,7 @@ class HostCounts:
             )
             state = host.state
             n_valid = host.n_valid + count.valid
-            while count.valid and (step := next_state(state, n_valid)):  # type: ignore[arg-type]
+            while count.valid > 0 and (step := next_state(state, n_valid)):  # type: ignore[arg-type]
                 ledger.step("host", host_id, state, step[0], step[1])
                 steps.append((*step, host_id))
                 state = step[0]

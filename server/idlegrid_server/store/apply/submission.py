@@ -85,8 +85,6 @@ def start(db: Connection, command: c.StartBatch) -> c.Done:
 
 def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
     """Append units and their tasks; what is already there is skipped."""
-    if len(command.units) > c.UNITS_MAX:
-        raise c.StoreRefused("too_many_units", f"at most {c.UNITS_MAX} units at a time")
     stage = db.fetch_one(sql.STAGE_BY_ID_LOCKED, stage_id=command.stage_id)
     if stage is None:
         raise c.StoreRefused("unknown_stage", f"there is no stage {command.stage_id}")

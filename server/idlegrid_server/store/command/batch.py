@@ -75,6 +75,11 @@ class InsertUnits(Command[InsertUnitsResult], frozen=True):
     offset: int
     units: tuple[NewUnit, ...]
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for more than ``UNITS_MAX`` units."""
+        if len(self.units) > UNITS_MAX:
+            raise ValueError(f"{len(self.units)} units: at most {UNITS_MAX} at a time")
+
 
 class StartBatch(Command[Done], frozen=True):
     """The table of the first stage is good and has ``expected`` lines: units may go out."""

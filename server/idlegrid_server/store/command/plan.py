@@ -26,6 +26,11 @@ class ApplyUnitPlans(Command[ApplyUnitPlansResult], frozen=True):
     plans: tuple[UnitPlan, ...]
     actor: str = "pass"
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for more than ``PLANS_MAX`` plans."""
+        if len(self.plans) > PLANS_MAX:
+            raise ValueError(f"{len(self.plans)} plans: at most {PLANS_MAX} at a time")
+
 
 class ApplyBatchPlanResult(Result, frozen=True):
     """applied; or void: the batch had changed meanwhile, it stays due."""
