@@ -10,7 +10,7 @@ from idlegrid_shared.documents import Policy
 from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile
 
-Placement = Literal["server", "grid"]
+Placement = Literal["server"]
 
 
 class ProgramSource(msgspec.Struct, frozen=True):

@@ -201,13 +201,15 @@ def _split(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> 
 def _combine(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> Combine:
     section = Section(path, "combine", table)
     placement = section.text("placement", '"server"', "server")
-    if placement not in ("server", "grid"):
-        raise section.error("placement", f'{placement!r} must be "server" or "grid"')
+    if placement != "server":
+        raise section.error(
+            "placement", f'{placement!r} must be "server": combine steps run there, in the sandbox'
+        )
     combine = Combine(
         program=_program_name(section, programs),
         args=section.texts("args", "[]", []),
         inputs=_inputs(section),
-        placement="grid" if placement == "grid" else "server",
+        placement="server",
     )
     section.close()
     return combine

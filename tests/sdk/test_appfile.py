@@ -13,7 +13,7 @@ from .tiny_app import APP_TOML, write_app
 
 
 def test_a_good_file_is_read_whole(tmp_path) -> None:
-    toml = APP_TOML + 'placement = "grid"\ninputs = ["src/form.h"]\n[policy]\nquorum = 3\n'
+    toml = APP_TOML + 'placement = "server"\ninputs = ["src/form.h"]\n[policy]\nquorum = 3\n'
     app = read_app(write_app(tmp_path / "app", [1], toml))
     assert (app.name, app.version, app.summary) == ("tiny", "1.0.0", "Squares, and their sum")
     assert app.programs["square"].limits.max_ops == 50_000_000
@@ -21,7 +21,7 @@ def test_a_good_file_is_read_whole(tmp_path) -> None:
     assert app.policy == Policy(quorum=3, replicas=3)
     assert app.split.args == ("{n}",)
     assert app.combine is not None
-    assert (app.combine.program, app.combine.placement) == ("total", "grid")
+    assert (app.combine.program, app.combine.placement) == ("total", "server")
     assert app.combine.inputs == {"form.h": app.folder / "src/form.h"}
     assert app.plot is None
 

@@ -37,7 +37,7 @@ def test_the_first_submission_publishes_and_later_ones_only_send_what_is_new(
     tmp_path, project
 ) -> None:
     toml = APP_TOML.replace('table = "', 'inputs = ["src/form.h"]\ntable = "') + (
-        'args = ["x"]\nplacement = "grid"\n'
+        'args = ["x"]\nplacement = "server"\n'
     )
     folder = write_app(tmp_path / "my app", [1, 2], toml)
     make_key(key_path(), None)
@@ -68,7 +68,7 @@ def test_the_first_submission_publishes_and_later_ones_only_send_what_is_new(
                 "program": "total",
                 "args": ["x"],
                 "inputs": [],
-                "placement": "grid",
+                "placement": "server",
             },
         ],
         "on_failure": {"mode": "skip", "max_units": 10},

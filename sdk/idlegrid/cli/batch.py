@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.table import Table
+from rich.table import Column, Table
 
 from idlegrid.appfile import read_app
 from idlegrid.batch import Batch
@@ -108,11 +108,12 @@ def _show_list(screen: Screen, batches: list[BatchProgress]) -> None:
     if not batches:
         screen.out.print("no batches yet; submit one with `idlegrid batch submit APP`")
         return
-    table = Table("name", "id", "state", "app", "made", "reason")
+    table = Table("name", Column("id", no_wrap=True), "state", "app", "made (UTC)", "now")
     for progress in batches:
         app = f"{progress.app} {progress.version}"
+        made = progress.created_at[:16].replace("T", " ")
         table.add_row(
-            progress.name, progress.id, progress.state, app, progress.created_at, progress.reason
+            progress.name, progress.id, progress.state, app, made, progress.why or progress.reason
         )
     screen.out.print(table)
 
@@ -162,7 +163,8 @@ def failures(screen: Screen, name: str, grid: Grid) -> None:
     lines = []
     for group in groups:
         lines.append(f"{group.count} × {group.reason}")
-        lines += [f"    {line}" for line in (group.example, *group.stderr.splitlines()) if line]
+        example = f"for example unit {group.example}" if group.example else ""
+        lines += [f"    {line}" for line in (example, *group.stderr.splitlines()) if line]
     screen.result({"failures": groups}, "\n".join(lines) or "no unit has failed")
 
 
