@@ -44,8 +44,10 @@ class Cluster:
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [*self._as_user(), str(BIN / "postgres"), "-D", data, "-k", str(self.folder)]
-                + options,
+                [
+                    *(*self._as_user(), str(BIN / "postgres"), "-D", data),
+                    *("-k", str(self.folder), *options),
+                ],
                 stdout=log,
                 stderr=log,
                 cwd="/",

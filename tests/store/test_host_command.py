@@ -1,0 +1,127 @@
+"""Hosts: made known once, bound to accounts, steered."""
+
+import pytest
+
+from idlegrid_server.store import command as c
+
+from .world import World, digest
+
+FACTS = c.MachineFacts("laptop", "{}", 2, 2**30, ("engine1",))
+
+
+def enrol(world: World, device: bytes = b"d" * 32, token: str = "") -> c.EnrolResult:
+    """Introduce a device."""
+    return world.store.execute(
+        c.EnrolHost(
+            now=world.now,
+            device=device,
+            machine=FACTS,
+            subnet="10.0.0.0/24",
+            token=digest(token.encode()) if token else None,
+        )
+    )
+
+
+def token(world: World, label: str, scope: str, *, single_use: bool = False) -> None:
+    """An enrolment token of the scientist's."""
+    world.store.execute(
+        c.CreateToken(
+            now=world.now,
+            account_id=world.account_id,
+            hash=digest(label.encode()),
+            label=label,
+            scopes=(scope,),
+            single_use=single_use,
+        )
+    )
+
+
+def test_device_is_made_known_once(world: World) -> None:
+    first = enrol(world)
+    again = enrol(world)
+    assert (first.status, first.created, again.created) == ("ok", True, False)
+    assert first.host_id == again.host_id
+    assert world.story("host", first.host_id) == ["new"]
+    world.check()
+
+
+def test_cap_of_a_new_host_fits_its_cores(world: World) -> None:
+    assert world.host(cores=1).row().tasks_max == 2
+    assert world.host(cores=16).row().tasks_max == 32
+
+
+def test_token_binds_the_host_to_its_account(world: World) -> None:
+    token(world, "join", c.ENROL_SCOPE)
+    made = enrol(world, token="join")
+    assert not made.house
+    host = world.host()
+    host.id = made.host_id
+    assert host.row().account_id == world.account_id
+
+
+def test_house_token_makes_a_house_host(world: World) -> None:
+    token(world, "house", c.HOUSE_SCOPE)
+    assert enrol(world, token="house").house
+    assert enrol(world).house, "it still is one when it comes again without"
+
+
+@pytest.mark.parametrize("label", ["unknown", "wrong"])
+def test_token_that_is_not_for_enrolling_is_refused(world: World, label: str) -> None:
+    token(world, "wrong", "batch:read")
+    assert enrol(world, token=label).status == "bad_token"
+
+
+def test_repeat_with_a_spent_token_is_answered_as_the_first(world: World) -> None:
+    """The reply was lost; the client introduces itself again with the same single-use token."""
+    token(world, "once", c.ENROL_SCOPE, single_use=True)
+    first = enrol(world, token="once")
+    assert enrol(world, token="once").host_id == first.host_id
+    assert enrol(world, b"e" * 32, token="once").status == "bad_token"
+    world.check()
+
+
+def test_banned_device_cannot_enrol_again(world: World) -> None:
+    host_id = enrol(world).host_id
+    ban = c.SetHostState(
+        now=world.now, host_id=host_id, state="banned", reason="floods us", actor="account:1"
+    )
+    assert world.store.execute(ban).changed
+    assert not world.store.execute(ban).changed
+    answer = enrol(world)
+    assert (answer.status, answer.reason) == ("forbidden", "floods us")
+    world.check()
+
+
+def test_step_that_no_table_allows_is_refused(world: World) -> None:
+    host_id = enrol(world).host_id
+    with pytest.raises(c.StoreRefused, match="cannot go from new to trusted"):
+        world.store.execute(
+            c.SetHostState(
+                now=world.now, host_id=host_id, state="trusted", reason="x", actor="account:1"
+            )
+        )
+    world.check()
+
+
+def test_unknown_host_or_account_is_refused(world: World) -> None:
+    host_id = enrol(world).host_id
+    with pytest.raises(c.StoreRefused, match="no host 77"):
+        world.store.execute(c.SetHostLimit(now=world.now, host_id=77, tasks_max=3))
+    with pytest.raises(c.StoreRefused, match="no account 77"):
+        world.store.execute(
+            c.AssignHostAccount(now=world.now, host_id=host_id, account_id=77, actor="x")
+        )
+
+
+def test_limit_and_owner_change_once(world: World) -> None:
+    host = world.host()
+    limit = c.SetHostLimit(now=world.now, host_id=host.id, tasks_max=3)
+    assert world.store.execute(limit).changed
+    assert not world.store.execute(limit).changed
+    owner = c.AssignHostAccount(
+        now=world.now, host_id=host.id, account_id=world.account_id, actor="account:1"
+    )
+    assert world.store.execute(owner).changed
+    assert not world.store.execute(owner).changed
+    assert (host.row().tasks_max, host.row().account_id) == (3, world.account_id)
+    world.check()
