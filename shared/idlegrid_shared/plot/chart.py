@@ -60,8 +60,11 @@ def read_chart(spec: PlotSpec, files: Mapping[str, bytes]) -> Chart:
     # Marks outside of the lines' axis would squeeze the lines; levels belong to the axis of y.
     x_scale = make_scale(spec.x_scale, (point[0] for point in known))
     inside = tuple(m for m in marks if x_scale.low <= m.x <= x_scale.high)
-    if len(inside) < len(marks):
-        notes.append(f"{len(marks) - len(inside)} marks stand outside of the plot")
+    notes += [
+        f"the mark {mark.label!r} at {mark.x:g} stands outside of the plot and is left out"
+        for mark in marks
+        if mark not in inside
+    ]
     heights = [point[1] for point in known]
     heights += [level.y for level in levels] + [mark.y for mark in inside]
     y_scale = make_scale(spec.y_scale, heights, margin=MARGIN, from_zero=True)
