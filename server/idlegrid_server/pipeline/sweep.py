@@ -73,14 +73,14 @@ class Sweep:
                 self.wake(queue)
             self.tell_conditions()
         except (StoreError, OSError) as error:
-            log.warning("A sweep failed and will be repeated: %s.", error)
+            log.warning("A sweep failed and will be repeated: %s", error)
 
     def wake(self, queue: QueueName) -> None:
         """Wake a worker; if that cannot be done, run the passes here."""
         try:
             send_wake(self.connection, self.project.queue_prefix, queue)
         except (redis.RedisError, OSError) as error:
-            log.warning("Valkey cannot be reached: %s.", error, extra={"queue": queue})
+            log.warning("Valkey cannot be reached: %s", error, extra={"queue": queue})
             self.tell(Condition("error", "valkey", f"Valkey cannot be reached: {error}"))
             if queue == "wake":
                 run_passes(self.tools.store, self.tools.files, self.tools.clock, tools=self.tools)

@@ -4,7 +4,7 @@ from collections import deque
 
 FIRST_S = 0.1
 MOST_S = 5.0
-STEADY_S = 10.0  # having lived this long, the next death counts as a first one
+STEADY_S = 2.0  # having lived this long, the next death counts as a first one
 DEATHS_MAX = 10
 WINDOW_S = 60.0
 
