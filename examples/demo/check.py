@@ -44,7 +44,7 @@ def every_unit(stage: Stage, batch: str) -> list[dict[str, Any]]:
 
 
 def lies_found(units: list[dict[str, Any]], lies: set[str], liar: str) -> str:
-    """Every altered result that came back was judged invalid, its host is named, and no other was."""
+    """Every altered result that came back is invalid, its host is named, and no other is blamed."""
     returned = {
         task["id"]: task for unit in units for task in unit["tasks"] if task["state"] == "success"
     }

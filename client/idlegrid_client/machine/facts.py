@@ -11,6 +11,7 @@ from idlegrid_shared.sandbox.profile import RuntimeProfile, installed_major
 from idlegrid_shared.wire import Machine
 
 MEMORY_SHARE = 0.75  # of all memory may be taken by tasks
+NAME_VARIABLE = "IDLEGRID_CLIENT_NAME"  # what projects call this computer, if not its host name
 _TEXT_MAX = 64
 
 
@@ -34,7 +35,7 @@ def disk_free_bytes(folder: Path) -> int:
 def read_machine(folder: Path, cores: int, memory_bytes: int) -> Machine:
     """The facts as a server is told them: ``cores`` and memory are what we may use."""
     return Machine(
-        name=platform.node()[:200],
+        name=(os.environ.get(NAME_VARIABLE) or platform.node())[:200],
         os=f"{platform.system()} {platform.release()}"[:_TEXT_MAX],
         arch=platform.machine()[:_TEXT_MAX],
         cpu=_cpu_name()[:200],
