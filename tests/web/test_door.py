@@ -132,8 +132,8 @@ def test_a_bomb_is_refused_without_being_unpacked(world: World, host: Host, enco
     ("encoding", "body", "code"),
     [
         ("gzip", b"this is no gzip", (400, "malformed")),
-        ("gzip", gzip.compress(b"{}")[:-4], (400, "malformed")),
-        ("gzip", gzip.compress(b"{}") + b"more", (400, "malformed")),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-4], (400, "malformed")),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"more", (400, "malformed")),
         ("zstd", b"this is no zstd", (400, "malformed")),
         ("zstd", zstandard.compress(b"{}") * 2, (400, "malformed")),
         ("br", b"whatever", (415, "unknown_encoding")),

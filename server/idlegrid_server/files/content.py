@@ -168,7 +168,7 @@ def _make_folders(folder: Path, top: Path) -> list[Path]:
             break
         made.append(place)
     for place in reversed(made):
-        place.mkdir(mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return made
 
 

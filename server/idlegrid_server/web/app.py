@@ -8,10 +8,10 @@ from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable, Req
 
 from idlegrid_server.store.command import StoreError
 
-from . import file, health, rpc
+from . import api, file, health, rpc
 from .access import services
+from .answer import store_refusal
 from .problem import Refusal, problem_response
-from .rpc.answer import store_refusal
 from .services import Services
 
 HTTP_CODES = {
@@ -34,6 +34,7 @@ def create_app(with_: Services) -> Flask:
     app.extensions["idlegrid"] = with_
     app.url_map.strict_slashes = False
     app.register_blueprint(rpc.blueprint)
+    app.register_blueprint(api.make_blueprint())
     app.register_blueprint(file.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_error_handler(Refusal, problem_response)

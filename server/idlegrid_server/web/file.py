@@ -1,5 +1,6 @@
 """GET /files/SHA256: immutable bytes, public ones for everybody, private ones with a ticket."""
 
+import contextlib
 import io
 
 from flask import Blueprint, Response, request, send_file
@@ -41,21 +42,25 @@ def send_content(
         text = f"file {row.sha256.hex()} is in the database, but not in the folder"
         with_.incidents.record("file_lost", "server", text)
         raise not_found("file") from error
-    response = send_file(
-        content,
-        mimetype=mimetype,
-        as_attachment=attachment,
-        download_name=name,
-        conditional=False,
-        etag=False,
-    )
-    response.content_length = row.size
-    response.set_etag(row.sha256.hex())
-    response.headers["Cache-Control"] = cache
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.make_conditional(request.environ, accept_ranges=True, complete_length=row.size)
+    with contextlib.ExitStack() as given_up:
+        given_up.callback(content.close)
+        response = send_file(
+            content,
+            mimetype=mimetype,
+            as_attachment=attachment,
+            download_name=name,
+            conditional=False,
+            etag=False,
+        )
+        response.content_length = row.size
+        response.set_etag(row.sha256.hex())
+        response.headers["Cache-Control"] = cache
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=row.size)
+        response.call_on_close(content.close)
+        given_up.pop_all()
     return response
 
 

@@ -7,8 +7,8 @@ from idlegrid_server.store.command import StoreError
 from idlegrid_server.store.sql.account import SETTING
 
 from .access import access, services
+from .answer import answer
 from .problem import Refusal
-from .rpc.answer import answer
 
 blueprint = Blueprint("health", __name__)
 

@@ -12,8 +12,8 @@ from idlegrid_server.store.sql.file import UPLOAD_BY_NAME, UploadRow
 from idlegrid_shared.manifest import ManifestError, check_sha256
 from idlegrid_shared.wire import INLINE_BYTES_MAX, UploadOpen, UploadState
 
+from .answer import store_refusal
 from .problem import Refusal, malformed, not_found
-from .rpc.answer import store_refusal
 from .services import Services
 
 OFFSET_HEADER = "Upload-Offset"
@@ -28,7 +28,8 @@ class Owner:
     """Whose upload it is: an account's, or a task's that a host was given. And what it may be."""
 
     source: str  # for incidents
-    bytes_max: int
+    bytes_max: int  # of one file
+    total_max: int  # of all that are counted together
     count_max: int
     account_id: int | None = None
     task_id: int | None = None
@@ -58,7 +59,7 @@ def open_upload(with_: Services, owner: Owner, wanted: UploadOpen) -> UploadStat
                 task_id=owner.task_id,
                 host_id=owner.host_id,
                 count_max=owner.count_max,
-                bytes_max=owner.bytes_max,
+                bytes_max=owner.total_max,
             )
         )
     except StoreError as error:

@@ -11,10 +11,11 @@ from idlegrid_server.store.command import SetHostState, StoreError
 from idlegrid_server.store.sql.exchange import HELD
 from idlegrid_server.store.sql.host import HOST_BY_DEVICE
 from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.answer import answer, store_refusal
 from idlegrid_shared.wire import ExchangeReply, Report
 
-from .answer import answer, host_refusal, store_refusal
 from .exchange import read_exchange, run_exchange
+from .refusal import host_refusal
 
 REASON = "detached"
 

@@ -7,11 +7,12 @@ from idlegrid_server.scheduler.exchange import machine_facts
 from idlegrid_server.store.command import EnrolHost, StoreError
 from idlegrid_server.token import token_hash
 from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.answer import answer, store_refusal
 from idlegrid_server.web.body import decode, device_body
 from idlegrid_server.web.problem import Refusal
 from idlegrid_shared.wire import EnrolReply, EnrolRequest
 
-from .answer import answer, host_refusal, store_refusal
+from .refusal import host_refusal
 
 TASKS_PER_CORE = 4
 TASKS_MIN = 8

@@ -9,13 +9,14 @@ from idlegrid_server.scheduler.exchange import Answered, Caller, ExchangeRefused
 from idlegrid_server.scheduler.trust import NoDelegations
 from idlegrid_server.store.command import StoreError
 from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.answer import answer, store_refusal
 from idlegrid_server.web.body import device_body
 from idlegrid_server.web.problem import malformed
 from idlegrid_server.web.services import Services
 from idlegrid_shared.wire import PROTOCOL, ExchangeRequest
 
-from .answer import answer, guard_protocol, host_refusal, store_refusal
 from .project import no_delegations
+from .refusal import guard_protocol, host_refusal
 
 NOTED = frozenset(("hash_mismatch", "too_large"))  # refused reports that an admin should see
 

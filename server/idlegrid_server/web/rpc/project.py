@@ -4,10 +4,9 @@ from flask import Blueprint, Response
 
 from idlegrid_server.scheduler.trust import NoDelegations
 from idlegrid_server.web.access import access, services
+from idlegrid_server.web.answer import answer
 from idlegrid_server.web.problem import Refusal
 from idlegrid_shared.wire import PROTOCOL, ProjectInfo
-
-from .answer import answer
 
 
 def no_delegations() -> Refusal:

@@ -10,6 +10,7 @@ from idlegrid_server.store.sql.file import UploadRow
 from idlegrid_server.store.sql.host import HOST_BY_DEVICE
 from idlegrid_server.store.sql.unit import TASKS_BY_ID, UNIT_INPUT
 from idlegrid_server.web.access import Device, access, services
+from idlegrid_server.web.answer import answer, store_refusal
 from idlegrid_server.web.body import decode, device_body
 from idlegrid_server.web.problem import Refusal, not_found
 from idlegrid_server.web.public_id import PublicIdError
@@ -24,7 +25,7 @@ from idlegrid_server.web.upload import (
 )
 from idlegrid_shared.wire import UploadOpen
 
-from .answer import answer, host_refusal, store_refusal
+from .refusal import host_refusal
 
 SHUT_OUT = frozenset(("banned", "retired"))
 _decoder = msgspec.json.Decoder(UploadOpen)
@@ -63,6 +64,7 @@ def _owner(with_: Services, device: Device, task: str) -> Owner:
     return Owner(
         source=with_.ids.encode("host", host_id),
         bytes_max=min(limits.output_bytes, with_.config.limits.upload_bytes),
+        total_max=limits.output_bytes,
         count_max=limits.output_files + 1,  # standard output is one more
         task_id=task_id,
         host_id=host_id,
