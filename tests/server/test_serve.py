@@ -119,7 +119,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A project of this test alone, not served yet."""
+    return make_lab(tmp_path / "a fresh project")
+
+
+@pytest.fixture(scope="module")
 def server(lab: Path) -> Iterator[Server]:
+    """One running server for the tests that leave it running."""
     one = Server(lab)
     try:
         yield one.ready()
@@ -187,8 +194,8 @@ def test_admins_commands_go_through_the_running_server(server: Server) -> None:
     assert admin("incidents", server.folder).stdout
 
 
-def test_sigterm_leaves_no_process_and_no_socket(lab: Path) -> None:
-    server = Server(lab)
+def test_sigterm_leaves_no_process_and_no_socket(fresh: Path) -> None:
+    server = Server(fresh)
     try:
         server.ready()
         sockets = Path(server.running.sockets)
@@ -205,8 +212,8 @@ def test_sigterm_leaves_no_process_and_no_socket(lab: Path) -> None:
         server.close()
 
 
-def test_after_a_killed_supervisor_nothing_runs_on_and_a_new_server_starts(lab: Path) -> None:
-    server = Server(lab)
+def test_after_a_killed_supervisor_nothing_runs_on_and_a_new_server_starts(fresh: Path) -> None:
+    server = Server(fresh)
     try:
         server.ready()
         sockets = Path(server.running.sockets)
@@ -216,11 +223,11 @@ def test_after_a_killed_supervisor_nothing_runs_on_and_a_new_server_starts(lab: 
         until("the end of its processes", lambda: not [p for p in family if p.is_running()])
     finally:
         server.close()
-    again = Server(lab)
+    again = Server(fresh)
     try:
         again.ready()
         assert not sockets.exists(), "sockets of the dead server were left"
-        assert work_goes_on(lab)
+        assert work_goes_on(fresh)
     finally:
         again.close()
 
@@ -237,20 +244,20 @@ def test_two_projects_run_side_by_side(server: Server, tmp_path: Path) -> None:
     assert server.answers()
 
 
-def test_a_port_in_use_is_one_plain_sentence(lab: Path) -> None:
+def test_a_port_in_use_is_one_plain_sentence(fresh: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused = admin("serve", lab, "--port", port, code=1)
+        refused = admin("serve", fresh, "--port", port, code=1)
     assert refused.stderr == (
         f"Error: port {port} on 127.0.0.1 is in use by another program: "
         "choose another with --port, or end that program\n"
     )
-    assert read_running(Layout(lab)) is None
+    assert read_running(Layout(fresh)) is None
 
 
-def test_tls_by_flags(lab: Path, tmp_path: Path) -> None:
+def test_tls_by_flags(fresh: Path, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
@@ -258,9 +265,9 @@ def test_tls_by_flags(lab: Path, tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )  # fmt: skip
-    alone = admin("serve", lab, "--tls-cert", cert, code=2)
+    alone = admin("serve", fresh, "--tls-cert", cert, code=2)
     assert "belong together" in alone.stderr
-    server = Server(lab, "--tls-cert", cert, "--tls-key", key)
+    server = Server(fresh, "--tls-cert", cert, "--tls-key", key)
     try:
         server.ready()
         assert server.running.url.startswith("https://127.0.0.1:")

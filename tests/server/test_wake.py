@@ -1,6 +1,7 @@
 """Wake-ups through a real Valkey: they coalesce, they may be lost, and they break nothing."""
 
 import logging
+import signal
 import subprocess
 import threading
 import time
@@ -12,7 +13,7 @@ import redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from idlegrid_server.pipeline import rounds
+from idlegrid_server.pipeline import rounds, worker
 from idlegrid_server.pipeline.wake import (
     IDS,
     Notifier,
@@ -95,8 +96,8 @@ def waiting(client: redis.Redis, queue: QueueName = "wake") -> int:
 def work(client: redis.Redis, queue: QueueName = "wake") -> None:
     """Do what waits, as the worker process does, and end."""
     name = queue_name(PREFIX, queue)
-    worker = SimpleWorker([name], connection=client, serializer=JSONSerializer)
-    worker.work(burst=True, logging_level="WARNING")
+    one = SimpleWorker([name], connection=client, serializer=JSONSerializer)
+    one.work(burst=True, logging_level="WARNING")
 
 
 def test_valkey_listens_on_its_socket_alone_and_leaves_no_file(valkey: Valkey) -> None:
@@ -216,3 +217,29 @@ def test_a_round_outside_a_worker_says_so() -> None:
 
 def test_silence_is_a_waker() -> None:
     Silence().wake("compute")
+
+
+def test_a_worker_without_valkey_looks_by_itself(
+    sockets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is away for good: rounds run all the same, and SIGTERM is still heard."""
+    stopping, rounds_run = threading.Event(), []
+
+    def one_round() -> None:
+        rounds_run.append("round")
+        if len(rounds_run) == 2:
+            raise OSError("the disk is full")
+        if len(rounds_run) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setitem(worker.ROUNDS, "wake", one_round)
+    monkeypatch.setattr(worker, "ALONE_S", 0.01)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    post = worker.Post(valkey_url(sockets), PREFIX, "wake", stopping)
+    try:
+        post.work()
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+        post.connection.close()
+    assert len(rounds_run) == 3
