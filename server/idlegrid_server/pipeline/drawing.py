@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from idlegrid_shared.manifest import Manifest
+from idlegrid_shared.manifest import FILES_MAX, Manifest
 from idlegrid_shared.plot import TABLE_BYTES_MAX, PlotError, parse_plot, plot_files, render
 
 from .tools import Tools
+
+FOLDERS = ("plot.svg/", "plot.png/")
 
 SVG_NAME = "plot.svg"
 PNG_NAME = "plot.png"
@@ -21,6 +23,9 @@ def draw_plot(
     """
     if plot is None:
         return {}, ()
+    # A program's outputs may leave no place for the plot's two files in the manifest.
+    if len(entries) > FILES_MAX - 2 or any(e.name.startswith(FOLDERS) for e in entries):
+        return {}, ("the plot is not drawn: the answer's files leave no place for its own",)
     try:
         spec = parse_plot(plot)
         wanted = plot_files(spec)

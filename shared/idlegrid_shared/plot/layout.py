@@ -3,15 +3,20 @@
 import msgspec
 
 from .chart import Chart
-from .labels import place_level_labels, place_line_labels, place_mark_labels, text_box
+from .labels import (
+    LINE_ROLES,
+    place_level_labels,
+    place_line_labels,
+    place_mark_labels,
+    text_box,
+)
 from .room import Box, Room
 from .scale import tick_labels
-from .scene import Curve, Dot, Place, Role, Scene, Shape, Words
+from .scene import Curve, Dot, Place, Scene, Shape, Words
 from .series import COLUMNS, runs
 from .spec import Style
 from .text import shorten, text_width, wrap
 
-LINE_ROLES: tuple[Role, ...] = ("first", "second", "third")
 DASHES: dict[Style, tuple[float, ...]] = {
     "solid": (),
     "dashed": (9.0, 5.0),
