@@ -20,7 +20,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
-        self.now = T0
+        self.now = self.start = T0
         self.trace: deque[str] = deque(maxlen=TRACE_LINES)
         self.happened = 0
         self._queue: list[tuple[int, int, Callable[[], None]]] = []

@@ -1,0 +1,54 @@
+"""A changed client: it reports every task it was ever given, again and again and long after time.
+
+What it says goes into the ordinary request, under its own valid signature: only the server can
+tell that a report is late, second, or not wanted.
+"""
+
+import gzip
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from idlegrid_client.store_state import StoredExchange
+from idlegrid_client.transfer.http import compress
+from idlegrid_shared.documents import TaskDescriptor
+from idlegrid_shared.manifest import ManifestEntry, make_manifest
+from idlegrid_shared.wire import INLINE_BYTES_MAX, ExchangeRequest, InlineFile, Report
+
+if TYPE_CHECKING:
+    from .host import SimHost
+
+AGAIN_MAX = 4  # reports added to one request
+
+
+def say_it_again(host: "SimHost", stored: StoredExchange) -> StoredExchange:
+    """The request that was just written down, with reports of former tasks added."""
+    plain = gzip.decompress(stored.body) if stored.encoding else stored.body
+    request = msgspec.json.decode(plain, type=ExchangeRequest)
+    said = {report.task for report in request.reports}
+    former = [task for task in sorted(host.offers) if task not in said]
+    chosen = host.world.rng.sample(former, min(AGAIN_MAX, len(former)))
+    reports = [_report(host, host.offers[task]) for task in chosen]
+    added = tuple(report for report in reports if report is not None)
+    held = tuple(task for task in request.held if task not in {r.task for r in added})
+    changed = msgspec.structs.replace(request, reports=(*request.reports, *added), held=held)
+    body, encoding = compress(msgspec.json.encode(changed))
+    return msgspec.structs.replace(stored, body=body, encoding=encoding)
+
+
+def _report(host: "SimHost", task: TaskDescriptor) -> Report | None:
+    outputs = host.behaviour.outputs(list(task.args), bytes.fromhex(task.seed))
+    if sum(map(len, outputs.values())) > INLINE_BYTES_MAX:
+        return None
+    manifest = make_manifest(
+        ManifestEntry(name, hashlib.sha256(data).hexdigest(), len(data))
+        for name, data in outputs.items()
+    )
+    return Report(
+        task=task.task,
+        outcome="success",
+        ops=10**12,
+        manifest=manifest,
+        inline=tuple(InlineFile(name=name, data=data) for name, data in outputs.items()),
+    )

@@ -1,0 +1,251 @@
+"""What must hold (TRUST.md, invariants), looked at from outside with queries of our own.
+
+The store's own recount runs too; what is asked here does not use its code, nor the domain's.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.recount import recount
+from idlegrid_shared.documents import Policy
+from idlegrid_shared.manifest import parse_manifest
+from idlegrid_shared.seeds import unit_seed
+
+from .behaviour import right_manifest
+from .host import SimHost
+from .mix import LYING, Mix
+from .server import SimServer
+from .world import US, BrokenRule
+
+
+def rows(db: Connection, sql: str, *values: object) -> list[tuple[object, ...]]:
+    """A query of the test's own, past the store's named ones."""
+    return list(db.raw.execute(sql, values))  # type: ignore[attr-defined]
+
+
+def demand(broken: Iterable[object], rule: str) -> None:
+    """Raise :class:`BrokenRule` with the rule in words if there are counter-examples."""
+    found = list(broken)
+    if found:
+        raise BrokenRule(f"{rule}: {found[:5]}")
+
+
+class Watch:
+    """Safety: looked at again and again, in the middle of everything."""
+
+    def __init__(self, server: SimServer, mix: Mix) -> None:
+        self.server = server
+        self.mix = mix
+        self.canonical: dict[int, bytes] = {}
+        self.credited: dict[int, int] = {}
+        self.in_progress: dict[int, int] = {}
+
+    def look(self) -> None:
+        """Check all that must hold at any moment."""
+        with self.server.reading() as db:
+            demand(recount(db, self.mix.distinct), "a recount finds other numbers")
+            self._votes(db)
+            self._canonical(db)
+            self._credit(db)
+            self._caps(db)
+
+    def _votes(self, db: Connection) -> None:
+        """Accepted ⇒ as many different hosts as the quorum asks for said exactly this."""
+        found = rows(
+            db,
+            "SELECT u.id, s.policy, COUNT(DISTINCT t.host_id), COUNT(DISTINCT t.subnet)"
+            " FROM work_unit u JOIN stage s ON s.id = u.stage_id LEFT JOIN task t"
+            " ON t.unit_id = u.id AND t.verdict = 'valid' AND t.manifest = u.canonical_manifest"
+            " WHERE u.state IN ('valid', 'assimilated') AND s.placement = 'grid'"
+            " GROUP BY u.id, s.policy",
+        )
+        quorum = {
+            text: msgspec.json.decode(str(text), type=Policy).quorum for _, text, _, _ in found
+        }
+        demand(
+            (f"unit {u}: {hosts} of {quorum[p]}" for u, p, hosts, _ in found if hosts < quorum[p]),  # type: ignore[operator]
+            "a unit was accepted with fewer agreeing hosts than its quorum",
+        )
+        if "subnet" in self.mix.distinct:
+            demand(
+                (f"unit {u}: {nets} of {quorum[p]}" for u, p, _, nets in found if nets < quorum[p]),  # type: ignore[operator]
+                "a unit was accepted by hosts of fewer subnets than its quorum",
+            )
+
+    def _canonical(self, db: Connection) -> None:
+        """The canonical result of an assimilated unit never changes (nothing reopens here)."""
+        for unit_id, manifest in rows(
+            db, "SELECT id, canonical_manifest FROM work_unit WHERE state = 'assimilated'"
+        ):
+            first = self.canonical.setdefault(unit_id, manifest)  # type: ignore[arg-type]
+            demand([unit_id] if first != manifest else [], "an accepted result changed")
+        now = {r[0] for r in rows(db, "SELECT id FROM work_unit WHERE state = 'assimilated'")}
+        demand(self.canonical.keys() - now, "an assimilated unit is not assimilated any more")
+
+    def _credit(self, db: Connection) -> None:
+        """Credit once given stays what it was, and is never given twice."""
+        found = dict(rows(db, "SELECT task_id, micro FROM credit"))
+        for task_id, micro in self.credited.items():
+            demand(
+                [task_id] if found.get(task_id) != micro else [], "credit once given was changed"
+            )
+        self.credited = found  # type: ignore[assignment]
+        demand(
+            rows(
+                db,
+                "SELECT t.unit_id, COUNT(DISTINCT c.micro) FROM credit c JOIN task t"
+                " ON t.id = c.task_id GROUP BY t.unit_id HAVING COUNT(DISTINCT c.micro) > 1",
+            ),
+            "equal work got unequal credit",
+        )
+
+    def _caps(self, db: Connection) -> None:
+        """A host's tasks in progress may only grow up to its cap (a cap may shrink below them)."""
+        for host_id, held, cap in rows(db, "SELECT id, n_in_progress, tasks_max FROM host"):
+            before = self.in_progress.get(host_id, 0)  # type: ignore[arg-type]
+            self.in_progress[host_id] = held  # type: ignore[index, assignment]
+            demand(
+                [f"host {host_id}: {held} > {cap}"] if held > max(cap, before) else [],  # type: ignore[operator, type-var]
+                "a host was given more than its cap",
+            )
+
+
+def check_deletion(server: SimServer, host: SimHost, task: str) -> None:
+    """A client deletes a finished result only after a receipt, or when nobody waits for it."""
+    if any(receipt.task == task for receipt in host.receipts):
+        return
+    if host.behaviour.kind == "restored":
+        return  # a restored machine took a new key: its old key's tasks are another's by then
+    task_id = server.task_id(task)
+    with server.reading() as db:
+        found = rows(
+            db,
+            "SELECT t.state, u.state FROM task t JOIN work_unit u ON u.id = t.unit_id"
+            " WHERE t.id = ?",
+            task_id,
+        )
+    demand(
+        [f"{host.name}: {task}"] if found == [("in_progress", "open")] else [],
+        "a client deleted a finished result without a receipt, and the server waits for it",
+    )
+
+
+def check_receipts(server: SimServer, host: SimHost) -> None:
+    """A receipt given ⇒ that result is stored, with bytes that match their hashes."""
+    with server.reading() as db:
+        for receipt in host.receipts:
+            task_id = server.task_id(receipt.task)
+            found = rows(db, "SELECT manifest FROM task WHERE id = ?", task_id)
+            manifest = found[0][0] if found else None
+            demand(
+                [receipt.task] if (manifest or b"").hex() != receipt.manifest else [],  # type: ignore[attr-defined]
+                "a receipt was given for a result that is not stored",
+            )
+            if manifest:
+                demand(missing_files(server, db, manifest), "a receipted file is not whole")  # type: ignore[arg-type]
+
+
+def missing_files(server: SimServer, db: Connection, manifest: bytes) -> list[str]:
+    """The files of a stored manifest that are not there with the bytes it names."""
+    ((body,),) = rows(db, "SELECT body FROM manifest WHERE hash = ?", manifest)
+    broken = []
+    for entry in parse_manifest(body):  # type: ignore[arg-type]
+        digest = bytes.fromhex(entry.sha256)
+        found = rows(db, "SELECT data FROM file WHERE sha256 = ?", digest)
+        data = found[0][0] if found else None
+        if found and data is None:
+            path = server.files.path(digest)
+            data = path.read_bytes() if path.exists() else None
+        if data is None or hashlib.sha256(data).digest() != digest:  # type: ignore[call-overload]
+            broken.append(entry.name)
+    return broken
+
+
+def check_end(server: SimServer, hosts: list[SimHost], mix: Mix) -> None:
+    """Liveness: after the faults have stopped, everything has come to an end."""
+    with server.reading() as db:
+        demand(
+            rows(
+                db,
+                "SELECT id, state FROM work_unit WHERE state NOT IN"
+                " ('assimilated', 'failed', 'cancelled')",
+            ),
+            "a unit never ended",
+        )
+        demand(
+            rows(db, "SELECT id, state FROM task WHERE state IN ('unsent', 'in_progress')"),
+            "a task never ended",
+        )
+        demand(
+            rows(db, "SELECT id FROM task WHERE state = 'success' AND verdict = 'pending'"),
+            "a result was never judged",
+        )
+        demand(
+            rows(
+                db,
+                "SELECT id, state FROM batch WHERE state NOT IN"
+                " ('complete', 'complete_with_failures', 'failed', 'cancelled')",
+            ),
+            "a batch never ended",
+        )
+        demand(
+            rows(db, "SELECT id, kind, state FROM job WHERE state IN ('queued', 'running')"),
+            "a job never ended",
+        )
+        _right_science(db, mix)
+    for host in hosts:
+        if host.counts:
+            demand(
+                [f"{host.name}: {t.id} {t.phase}; {t.story()}" for t in host.waiting()],
+                "a finished result never got its receipt",
+            )
+        check_receipts(server, host)
+
+
+def check_recovered(server: SimServer, since: int) -> None:
+    """After a sweep and the rounds that it asked for, nothing that was due before it is due."""
+    with server.reading() as db:
+        for what in ("work_unit", "batch"):
+            demand(
+                rows(db, f"SELECT id, due_at FROM {what} WHERE due_at <= ?", since),
+                f"a lost wake-up of a {what} was not recovered within one sweep",
+            )
+
+
+def check_deadlines(server: SimServer, now: int, late_us: int) -> None:
+    """Every task leaves in-progress by deadline + grace (and the time until a pass comes)."""
+    with server.reading() as db:
+        demand(
+            (
+                task_id
+                for task_id, deadline, policy in rows(
+                    db,
+                    "SELECT t.id, t.deadline_at, s.policy FROM task t JOIN work_unit u"
+                    " ON u.id = t.unit_id JOIN stage s ON s.id = u.stage_id"
+                    " WHERE t.state = 'in_progress'",
+                )
+                if deadline + msgspec.json.decode(str(policy), type=Policy).grace_s * US + late_us  # type: ignore[operator]
+                < now
+            ),
+            "a task is in progress after its deadline and grace",
+        )
+
+
+def _right_science(db: Connection, mix: Mix) -> None:
+    """Liars here never agree with each other: with a quorum of two or more nothing false stands."""
+    for unit_id, manifest, args, idx, stage, seed, policy in rows(
+        db,
+        "SELECT u.id, u.canonical_manifest, u.args, u.idx, s.idx, b.seed, s.policy"
+        " FROM work_unit u JOIN stage s ON s.id = u.stage_id JOIN batch b ON b.id = u.batch_id"
+        " WHERE u.state = 'assimilated' AND s.placement = 'grid'",
+    ):
+        if msgspec.json.decode(str(policy), type=Policy).quorum < 2 and LYING & set(mix.hosts):
+            continue
+        right = right_manifest(
+            msgspec.json.decode(str(args)),
+            unit_seed(seed, stage, idx),  # type: ignore[arg-type]
+        )
+        demand([f"unit {unit_id}"] if right != manifest else [], "a wrong result was accepted")

@@ -1,0 +1,193 @@
+"""One seed from start to end: a time under faults, then the faults stop and all must end well."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest import mock
+
+import idlegrid_client.faults
+import idlegrid_server.faults
+
+from .behaviour import Behaviour
+from .host import Known, SimHost, client_reached
+from .invariant import Watch, check_deadlines, check_deletion, check_end, check_recovered
+from .mix import CALM, Mix, draw_mix
+from .network import Network
+from .project import copy_project, scratch, token
+from .scientist import ENDED, Scientist
+from .server import SimServer
+from .world import US, BrokenRule, World
+
+LOOK_EVERY_S = 60.0
+HEAL_S = 5 * 3_600.0  # deadlines, and a backoff of an hour, several times over
+STEPS_MAX = 200_000
+GHOST_AFTER_S = 120.0
+
+
+@dataclass
+class Told:
+    """What a seed came to, for those who count."""
+
+    seed: int
+    mix: Mix
+    happened: int = 0
+    server_kills: int = 0
+    client_kills: int = 0
+    receipts: int = 0
+    virtual_s: float = 0.0
+    states: list[str] = field(default_factory=list)
+
+
+class SeedFailed(AssertionError):  # noqa: N818 - what happened is its name
+    """A seed broke a rule; the message has all that is needed to see it again."""
+
+
+def run_seed(seed: int) -> Told:
+    """Run one seed; raises :class:`SeedFailed`."""
+    world = World(seed)
+    mix = draw_mix(world.rng)
+    told = Told(seed, mix)
+    root = scratch()
+    simulation: Simulation | None = None
+    try:
+        with _no_sync():
+            simulation = Simulation(world, mix, root)
+            with (
+                idlegrid_server.faults.installed(simulation.server.reached),
+                idlegrid_client.faults.installed(client_reached),
+            ):
+                simulation.run()
+                simulation.tell(told)
+    except Exception as error:
+        raise SeedFailed(
+            f"seed {seed}: {type(error).__name__}: {error}\n{mix}\nthe last events:\n"
+            f"{world.story()}\nagain: python -m tests.simulation --start {seed} --seeds 1"
+        ) from error
+    finally:
+        if simulation is not None:
+            simulation.close()
+        shutil.rmtree(root, ignore_errors=True)
+    return told
+
+
+@contextmanager
+def _no_sync() -> Iterator[None]:
+    """No power goes off here, only processes die: what was written stays written."""
+    with mock.patch.object(os, "fsync", return_value=None):
+        yield
+
+
+class Simulation:
+    """All that takes part in one seed."""
+
+    def __init__(self, world: World, mix: Mix, root) -> None:  # type: ignore[no-untyped-def]
+        self.world = world
+        self.mix = mix
+        project = copy_project(root / "project")
+        self.server = SimServer(world, project, mix)
+        self.network = Network(world, self.server, mix.faults)
+        known = Known(project.fingerprint, project.delegations())
+        self.hosts = []
+        for number, kind in enumerate(mix.hosts):
+            behaviour = Behaviour(world, kind, number, mix.task_s)
+            subnet = 0 if mix.shared_subnet and number == 1 else number
+            address = f"10.0.{subnet}.{number + 1}"
+            host = SimHost(self.network, behaviour, root / f"host{number}", address, known)
+            host.on_deletion = lambda host, task: check_deletion(self.server, host, task)
+            self.hosts.append(host)
+            self._plan_fate(host)
+        self.scientists = [
+            Scientist(self.network, token(project), batch, number)
+            for number, batch in enumerate(mix.batches)
+        ]
+        self.watch = Watch(self.server, mix)
+        self.faulty = True
+
+    def _plan_fate(self, host: SimHost) -> None:
+        rng = self.world.rng
+        if host.behaviour.kind == "ghost":
+            self.world.after(rng.expovariate(1 / GHOST_AFTER_S), lambda: host.die(None))
+        if host.behaviour.kind == "restored":
+            at = rng.uniform(30, 300)
+            self.world.after(at, host.save_backup)
+            self.world.after(at + rng.uniform(30, 300), host.restore_backup)
+
+    def run(self) -> None:
+        """Faults, then peace; rules are looked at all the time."""
+        self._kill_now_and_then()
+        end = self.world.now + round(self.mix.fault_time_s * US)
+        self._go_on(end)
+        self._heal()
+        end = self.world.now + round(HEAL_S * US)
+        while self.world.now < end and not self._is_over():
+            self._go_on(self.world.now + round(LOOK_EVERY_S * US))
+            late_us = round((2 * self.mix.sweep_s + 10) * US)
+            check_deadlines(self.server, self.world.now, late_us)
+            check_recovered(self.server, self.world.now - late_us)
+        self.watch.look()
+        check_end(self.server, self.hosts, self.mix)
+
+    def _go_on(self, until: int) -> None:
+        look_at = self.world.now + round(LOOK_EVERY_S * US)
+        while self.world.step(until):
+            if self.world.happened > STEPS_MAX:
+                raise BrokenRule(f"no end after {STEPS_MAX} events")
+            if self.world.now >= look_at:
+                self.watch.look()
+                look_at = self.world.now + round(LOOK_EVERY_S * US)
+        self.watch.look()
+
+    def _kill_now_and_then(self) -> None:
+        faults, rng = self.mix.faults, self.world.rng
+
+        def kill_server() -> None:
+            if self.faulty:
+                self.server.arm()
+                self.world.after(rng.expovariate(1 / faults.server_kill_s), kill_server)
+
+        def kill_client() -> None:
+            if self.faulty:
+                rng.choice(self.hosts).arm()
+                self.world.after(rng.expovariate(1 / faults.client_kill_s), kill_client)
+
+        if faults.server_kill_s:
+            self.world.after(rng.expovariate(1 / faults.server_kill_s), kill_server)
+        if faults.client_kill_s:
+            self.world.after(rng.expovariate(1 / faults.client_kill_s), kill_client)
+
+    def _heal(self) -> None:
+        """No fault from now on; what is down comes up by itself."""
+        self.world.tell("the faults stop")
+        self.faulty = False
+        self.network.faults = self.server.faults = CALM
+        self.server.disarm()
+        for host in self.hosts:
+            host.disarm()
+        self.server.revive()
+
+    def _is_over(self) -> bool:
+        if not self.server.up or not all(s.batch and s.steered for s in self.scientists):
+            return False
+        if any(scientist.look()["state"] not in ENDED for scientist in self.scientists):
+            return False
+        alive = [host for host in self.hosts if host.counts]
+        if any(host.agent is None or host.agent.state.tasks for host in alive):
+            return False
+        return self.server.count("SELECT COUNT(*) FROM task WHERE state = 'in_progress'") == 0
+
+    def tell(self, told: Told) -> None:
+        """Fill in what it came to."""
+        told.happened = self.world.happened
+        told.server_kills = self.server.kills
+        told.client_kills = sum(host.kills for host in self.hosts)
+        told.receipts = sum(len(host.receipts) for host in self.hosts)
+        told.virtual_s = (self.world.now - self.world.start) / US
+        told.states = [str(scientist.look()["state"]) for scientist in self.scientists]
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for scientist in self.scientists:
+            scientist.close()
+        self.server.close()
