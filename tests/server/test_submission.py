@@ -73,6 +73,14 @@ def test_a_missing_input_is_named_with_its_line(bench: Bench) -> None:
     assert bench.units(batch_id) == []
 
 
+def test_an_input_of_another_size_than_stated_is_named(bench: Bench) -> None:
+    digest = bench.upload(b"data").hex()
+    unit = {"inputs": [{"name": "x", "sha256": digest, "bytes": 5}]}
+    batch_id = bench.submit(table(1) + msgspec.json.encode(unit))
+    bench.jobs()
+    assert "line 2: the input 'x' has 4 bytes, not 5" in bench.batch(batch_id).reason
+
+
 def test_a_missing_table_is_named(bench: Bench) -> None:
     batch_id = bench.submit(table(1), uploaded=False)
     bench.jobs()

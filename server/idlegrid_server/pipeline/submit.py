@@ -6,7 +6,7 @@ on after the units that are there.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import msgspec
@@ -21,7 +21,7 @@ from idlegrid_server.store.command import (
     StartBatch,
 )
 from idlegrid_server.store.sql.batch import BATCH_BY_ID, STAGES_OF_BATCH, BatchRow, StageRow
-from idlegrid_server.store.sql.file import FILES_USABLE
+from idlegrid_server.store.sql.file import FILES_USABLE_SIZES
 
 from .lease import Interrupted, Lease, LeaseLost
 from .spec import read_spec
@@ -29,6 +29,7 @@ from .tools import MissingFile, Tools
 from .units_table import TableError, UnitLine, read_units
 
 UNCHECKED = ("draft", "checking")
+FILES_AT_ONCE = 500
 CHECK_LINES = 5_000  # between two looks at lease and files
 log = logging.getLogger(__name__)
 
@@ -124,38 +125,41 @@ def new_unit(unit: UnitLine) -> NewUnit:
 
 
 class FileCheck:
-    """Whether every file that units name is stored and their owner's to use."""
+    """Whether every file that units name is stored, their owner's to use, and of that size."""
 
     def __init__(self, tools: Tools, account_id: int) -> None:
         self.tools = tools
         self.account_id = account_id
-        self.good: set[bytes] = set()
+        self.sizes: dict[bytes, int] = {}
 
-    def check(self, units: Iterable[UnitLine], line: int) -> None:
-        """Raise :class:`TableError` naming the first file of ``units`` that is missing.
+    def check(self, units: list[UnitLine], line: int) -> None:
+        """Raise :class:`TableError` naming the first file of ``units`` that is missing or other.
 
         ``line`` is the number of the first unit's line.
         """
-        wanted: dict[bytes, tuple[int, str]] = {}
+        self._learn({bytes.fromhex(file.sha256) for unit in units for file in unit.inputs})
         for number, unit in enumerate(units, line):
             for file in unit.inputs:
-                digest = bytes.fromhex(file.sha256)
-                if digest not in self.good:
-                    wanted.setdefault(digest, (number, file.name))
-        hashes = list(wanted)
-        for start in range(0, len(hashes), 500):
-            piece = hashes[start : start + 500]
-            with self.tools.store.reading() as db:
-                self.good.update(
-                    db.fetch_all(FILES_USABLE, account_id=self.account_id, hashes=piece)
-                )
-            for digest in piece:
-                if digest not in self.good:
-                    number, name = wanted[digest]
+                size = self.sizes.get(bytes.fromhex(file.sha256))
+                if size is None:
                     raise TableError(
-                        f"line {number}: the input {name!r} (SHA-256 {digest.hex()}) "
+                        f"line {number}: the input {file.name!r} (SHA-256 {file.sha256}) "
                         "was not uploaded"
                     )
+                if size != file.bytes:
+                    raise TableError(
+                        f"line {number}: the input {file.name!r} has {size} bytes, "
+                        f"not {file.bytes} as the table says"
+                    )
+
+    def _learn(self, hashes: set[bytes]) -> None:
+        unknown = sorted(hashes - self.sizes.keys())
+        for start in range(0, len(unknown), FILES_AT_ONCE):
+            piece = unknown[start : start + FILES_AT_ONCE]
+            with self.tools.store.reading() as db:
+                self.sizes.update(
+                    db.fetch_all(FILES_USABLE_SIZES, account_id=self.account_id, hashes=piece)
+                )
 
 
 def _table(tools: Tools, batch: BatchRow, skip: int) -> Iterator[UnitLine]:

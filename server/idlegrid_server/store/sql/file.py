@@ -68,6 +68,16 @@ FILES_USABLE = Query(
     """,
     _hash,
 )
+FILES_USABLE_SIZES = Query(
+    "files_usable_sizes",
+    "how large these files are, as far as an account may name them",
+    """
+    SELECT f.sha256, f.bytes FROM file f
+    LEFT JOIN account_file a ON a.sha256 = f.sha256 AND a.account_id = :account_id
+    WHERE f.sha256 {in:hashes} AND (f.public = 1 OR a.account_id IS NOT NULL)
+    """,
+    lambda row: (bytes(row[0]), int(row[1])),
+)
 ACCOUNT_FILE_INSERT = Query(
     "account_file_insert",
     "let an account use a file",
