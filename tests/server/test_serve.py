@@ -22,6 +22,7 @@ from idlegrid_server.project import open_project
 from idlegrid_server.running import Running, read_running
 from idlegrid_server.store.command import AddFile, CreateAccount
 from idlegrid_server.store_access import opened_store
+from tests.store.cluster import Cluster
 
 from .pipeline_bench import Bench, table
 
@@ -58,8 +59,9 @@ def make_lab(folder: Path, *more: object) -> Path:
 class Server:
     """`idlegrid-server serve` in its own process."""
 
-    def __init__(self, folder: Path, *more: object) -> None:
+    def __init__(self, folder: Path, *more: object, roles: set[str] = ROLES) -> None:
         self.folder = folder
+        self.roles = roles
         self.layout = Layout(folder)
         self.process = subprocess.Popen(
             command("serve", folder, *more),
@@ -67,7 +69,6 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.more = more
 
     @property
     def running(self) -> Running:
@@ -82,7 +83,7 @@ class Server:
     def answers(self) -> bool:
         assert self.process.poll() is None, f"the server ended: {self.output()}"
         state = read_running(self.layout)
-        if state is None or set(state.processes) != ROLES:
+        if state is None or set(state.processes) != self.roles:
             return False
         context = ssl._create_unverified_context() if state.url.startswith("https") else None
         try:
@@ -287,3 +288,26 @@ def test_the_database_is_not_written_beside_the_running_server(server: Server) -
     with opened_store(project) as store:
         store.execute(AddFile(now=1, sha256=b"x" * 32, size=1, data=b"x"))
         assert type(store).__name__ == "WriterStore"
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of this test's own."""
+    one = Cluster()
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def test_a_project_on_postgresql_has_no_writer_and_works(cluster: Cluster, tmp_path: Path) -> None:
+    folder = make_lab(tmp_path / "on postgres", "--database", cluster.empty_database())
+    assert not Layout(folder).database.exists()
+    server = Server(folder, roles=ROLES - {"writer"})
+    try:
+        server.ready()
+        os.kill(server.running.processes["wake"], signal.SIGKILL)
+        work_goes_on(folder)
+        assert admin("recount", folder).stdout == "Everything adds up.\n"
+    finally:
+        server.close()
