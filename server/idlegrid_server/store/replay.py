@@ -9,6 +9,7 @@ from .sql import event as event_sql
 
 PAGE = 2_000
 TOLD = 20
+ONE_BY_ONE = ("stage", "batch", "host")  # the first line of each tells that it was made
 KINDS = ("unit", "task", "verdict", "stage", "batch", "host")
 
 
@@ -54,6 +55,10 @@ def _follow(replayed: Replayed, row: event_sql.EventRow) -> None:
             )
         ranges.append((detail["first"] + detail["count"], detail["tasks"]))
     known = replayed.states.get(key)
+    if known is None and row.from_state is not None and row.kind in ONE_BY_ONE:
+        replayed.faults.append(
+            f"event {row.id}: {row.kind} {row.object_id} was {row.from_state} before it was made"
+        )
     if known is not None and known != row.from_state:
         replayed.faults.append(
             f"event {row.id}: {row.kind} {row.object_id} goes from {row.from_state}, "

@@ -31,7 +31,7 @@ class _Work:
     credits: list[tuple[object, ...]] = field(default_factory=list)
     new_tasks: list[tuple[int, int]] = field(default_factory=list)
     outputs: list[tuple[int]] = field(default_factory=list)
-    retracted: list[int] = field(default_factory=list)
+    retracted: list[tuple[int, int]] = field(default_factory=list)
     incidents: list[tuple[object, ...]] = field(default_factory=list)
     stages: dict[int, dict[str, int]] = field(default_factory=dict)
     batches: dict[int, int] = field(default_factory=dict)  # stage → batch
@@ -94,7 +94,7 @@ def _plan(
     if plan.assimilate:
         work.outputs.append((unit.id,))
     if plan.retract:
-        work.retracted.append(unit.id)
+        work.retracted.append((unit.id, unit.batch_id))
     if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
         work.jobless.append(unit.id)
     for alert in plan.alerts:
@@ -166,9 +166,10 @@ def _write(work: _Work, now: int) -> bool:
 
 
 def _retract(work: _Work) -> None:
-    for unit_id in work.retracted:
+    for unit_id, batch_id in work.retracted:
         if not work.db.execute(output_sql.OUTPUT_FORGET, unit_id=unit_id):
             work.db.execute(output_sql.OUTPUT_RETRACT, unit_id=unit_id)
+            work.db.execute(batch_sql.BATCH_ANSWER_STALE, batch_id=batch_id)
 
 
 def _cancel_job(work: _Work, unit_id: int) -> None:

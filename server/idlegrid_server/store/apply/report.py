@@ -1,9 +1,13 @@
 """A host's reports: taken once, with their files, and their units made due."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from idlegrid_server.domain.host import next_limit
-from idlegrid_server.domain.model import TaskSnapshot
+from idlegrid_server.domain.matching import clashes
+from idlegrid_server.domain.model import Peer, TaskSnapshot
 from idlegrid_server.domain.report import accept_report
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.file import store_files
@@ -37,6 +41,7 @@ def take_reports(
     ids = [report.task_id for report in command.reports]
     rows = {row.id: row for row in db.fetch_all(sql.REPORTED, task_ids=ids)}
     uploaded = _uploaded(db, command)
+    copies = _Copies(db, command.distinct, rows.values())
     answers = []
     taken: list[c.ReportIn] = []
     changes: list[tuple[object, ...]] = []
@@ -44,7 +49,8 @@ def take_reports(
     for report in command.reports:
         row = rows.get(report.task_id)
         task = None if row is None else _snapshot(row)
-        decision = accept_report(task, host.id, report.outcome, report.reason)
+        replaced = row is not None and copies.replaced(row)
+        decision = accept_report(task, host.id, report.outcome, report.reason, replaced=replaced)
         if row is None or decision.fate == "refused":
             answers.append(c.ReportAnswer(report.task_id, "refused", decision.text))
             continue
@@ -59,6 +65,7 @@ def take_reports(
             continue
         seen.add(report.task_id)
         state = decision.state or row.state
+        copies.now_in(row, state)
         ledger.step("task", row.id, row.state, state, decision.reason)
         success = state == "success"
         result.left += row.state == "in_progress"
@@ -87,6 +94,44 @@ def take_reports(
         _store(db, taken, changes, result.units, command.now)
         result.tasks_max = next_limit(host.tasks_max, host.cores, 0, result.error)
     return result
+
+
+class _Copies:
+    """All replicas of the units whose given-up tasks are reported late. Most exchanges have none.
+
+    The units are locked, and what this exchange takes is noted, so two late reports of one unit in
+    one request are not both taken.
+    """
+
+    def __init__(
+        self, db: Connection, distinct: tuple[c.Distinct, ...], rows: Iterable[sql.ReportedRow]
+    ) -> None:
+        self._distinct = distinct
+        self._peers: dict[int, dict[int, Peer]] = {}
+        units = sorted({row.unit_id for row in rows if row.state == "timed_out"})
+        if not units:
+            return
+        for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=units):
+            self._peers.setdefault(task.unit_id, {})[task.id] = Peer(
+                task.state,  # type: ignore[arg-type]
+                task.host_id,
+                task.account_id,
+                task.subnet or "",
+            )
+
+    def replaced(self, row: sql.ReportedRow) -> bool:
+        """Whether another live replica of the unit is in hands that must not have two."""
+        if row.state != "timed_out":
+            return False
+        peers = self._peers[row.unit_id]
+        others = [peer for task_id, peer in peers.items() if task_id != row.id]
+        return clashes(peers[row.id], others, self._distinct)
+
+    def now_in(self, row: sql.ReportedRow, state: str) -> None:
+        """A report was taken."""
+        peers = self._peers.get(row.unit_id)
+        if peers is not None:
+            peers[row.id] = msgspec.structs.replace(peers[row.id], state=state)
 
 
 def _snapshot(row: sql.ReportedRow) -> TaskSnapshot:

@@ -64,12 +64,6 @@ ACCOUNT_BY_ID = Query(
     _ACCOUNT + " FROM account WHERE id = :account_id",
     AccountRow._make,
 )
-ACCOUNTS_AFTER = Query(
-    "accounts_after",
-    "list accounts by pages",
-    _ACCOUNT + " FROM account WHERE id > :after ORDER BY id LIMIT :limit",
-    AccountRow._make,
-)
 ACCOUNT_INSERT = Query(
     "account_insert",
     "make an account",

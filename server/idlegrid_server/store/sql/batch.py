@@ -186,7 +186,6 @@ STAGES_OF_BATCHES = Query(
     _STAGE + " WHERE batch_id {in:batch_ids} ORDER BY batch_id, idx",
     StageRow._make,
 )
-STAGE_BY_ID = Query("stage_by_id", "a step", _STAGE + " WHERE id = :stage_id", StageRow._make)
 STAGE_BY_ID_LOCKED = Query(
     "stage_by_id_locked",
     "add units to a step, or end it",

@@ -79,12 +79,6 @@ HOSTS_AFTER = Query(
     _HOST + " WHERE id > :after ORDER BY id LIMIT :limit",
     HostRow._make,
 )
-HOSTS_OF_ACCOUNT = Query(
-    "hosts_of_account",
-    "a volunteer's hosts",
-    _HOST + " WHERE account_id = :account_id ORDER BY id LIMIT :limit",
-    HostRow._make,
-)
 HOST_COUNTS = Query(
     "host_counts",
     "how many hosts are in each state, and how many were seen since a moment",

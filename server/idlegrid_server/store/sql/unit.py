@@ -100,9 +100,6 @@ UNITS_DUE_COUNT = Query(
     """,
     lambda row: (int(row[0]), None if row[1] is None else int(row[1])),
 )
-UNITS_BY_ID = Query(
-    "units_by_id", "several units", _UNIT + " WHERE id {in:unit_ids} ORDER BY id", UnitRow._make
-)
 UNITS_LOCK = Query(
     "units_lock",
     "change several units; locks in the order of ids",
@@ -216,15 +213,6 @@ UNITS_SETTLE = Query(
     """,
     lambda row: (int(row[0]), int(row[1]), str(row[2])),
 )
-UNIT_COUNTS = Query(
-    "unit_counts",
-    "recount a stage's units by state",
-    """
-    SELECT stage_id, state, COUNT(*) FROM work_unit GROUP BY stage_id, state
-    ORDER BY stage_id, state
-    """,
-    lambda row: (int(row[0]), str(row[1]), int(row[2])),
-)
 
 TASKS_OF_UNITS = Query(
     "tasks_of_units",
@@ -251,12 +239,6 @@ TASKS_NEW = Query(
     SELECT id, unit_id, n FROM task WHERE unit_id {in:unit_ids} AND state = 'unsent'
     """,
     lambda row: (int(row[0]), int(row[1]), int(row[2])),
-)
-TASKS_OF_HOST_BEFORE = Query(
-    "tasks_of_host_before",
-    "a host's tasks by pages, newest first",
-    _TASK + " WHERE host_id = :host_id AND id < :before ORDER BY id DESC LIMIT :limit",
-    TaskRow._make,
 )
 TASKS_FOR_UNITS_INSERT = Query(
     "tasks_for_units_insert",
