@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from idlegrid_server.domain.matching import Distinct, choose, room
+from idlegrid_server.domain.matching import Distinct, choose, clashes, room
 from idlegrid_server.domain.model import (
     BatchState,
     Candidate,
@@ -124,7 +124,9 @@ class Grid:
     ) -> ReportDecision:
         """A host reports a task: a success says ``word``."""
         unit_id, task = self.find(task_id)
-        decision = accept_report(task, host_id, outcome, reason)
+        decision = accept_report(
+            task, host_id, outcome, reason, replaced=self.is_replaced(unit_id, task)
+        )
         if decision.fate == "accepted" and unit_id is not None:
             assert decision.state is not None
             self.change_task(
@@ -137,8 +139,23 @@ class Grid:
                 manifest=hashlib.sha256(word.encode()).digest() if outcome == "success" else None,
                 ops=10**12,
             )
-            self.due[unit_id] = self.now
+            self.wake(unit_id)
         return decision
+
+    def wake(self, unit_id: int) -> None:
+        """Have a pass look now; what was due already keeps its place, as in the store."""
+        self.due[unit_id] = min(self.due.get(unit_id, self.now), self.now)
+
+    def is_replaced(self, unit_id: int | None, task: TaskSnapshot | None) -> bool:
+        """Whether the unit has another live task in hands that must not have two."""
+        if unit_id is None or task is None:
+            return False
+        peers = {
+            t.id: Peer(t.state, t.host_id, t.account_id, t.subnet)
+            for t in self.units[unit_id].tasks
+        }
+        mine = peers.pop(task.id)
+        return clashes(mine, list(peers.values()), self.distinct)
 
     def leave(self, host_id: int) -> None:
         """A host detaches: its tasks are lost."""
@@ -146,7 +163,7 @@ class Grid:
             for task in unit.tasks:
                 if task.state == "in_progress" and task.host_id == host_id:
                     self.change_task(unit.id, task.id, state="lost", reason="detached")
-                    self.due[unit.id] = self.now
+                    self.wake(unit.id)
 
     def resend(self, host_id: int, held: set[int]) -> list[int]:
         """A host's exchange: what it lost is offered again."""
@@ -166,7 +183,7 @@ class Grid:
         for unit in list(self.units.values()):
             stage = "cancelled" if state == "cancelled" else "failed"
             self.replace(unit, batch_state=state, stage_state=stage)
-            self.due[unit.id] = self.now
+            self.wake(unit.id)
 
     def run_pass(self, limit: int = 1_000) -> int:
         """Decide on units that are due; returns how many."""

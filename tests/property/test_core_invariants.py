@@ -171,10 +171,6 @@ class GridMachine(RuleBasedStateMachine):
         for unit in self.grid.units.values():
             live = [task for task in unit.tasks if task.state in LIVE]
             for one, other in itertools.combinations(live, 2):
-                late = "timed_out"  # a late report may bring a given-up replica back to life
-                names = {event.object_id for event in self.grid.events if event.after == late}
-                if one.id in names or other.id in names:
-                    continue
                 assert one.host_id != other.host_id, "a host has two replicas of a unit"
                 if "account" in self.grid.distinct and one.account_id is not None:
                     assert one.account_id != other.account_id, "an account has two replicas"

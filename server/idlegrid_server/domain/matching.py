@@ -54,22 +54,30 @@ def _owner(account_id: int | None, subnet: str) -> tuple[str, int | str]:
     return ("account", account_id) if account_id is not None else ("subnet", subnet)
 
 
+def _shares(one: Peer, other: Peer, distinct: Collection[Distinct]) -> bool:
+    """Whether two replicas are in hands that `distinct` keeps apart."""
+    if other.host_id == one.host_id:
+        return True
+    owners = (_owner(one.account_id, one.subnet), _owner(other.account_id, other.subnet))
+    if "account" in distinct and owners[0] == owners[1]:
+        return True
+    return "subnet" in distinct and bool(one.subnet) and other.subnet == one.subnet
+
+
+def clashes(one: Peer, others: Collection[Peer], distinct: Collection[Distinct]) -> bool:
+    """Whether a live replica among ``others`` is in hands that `distinct` keeps apart from ``one``.
+
+    A replica that was given up may be reported late, when its unit has been given to the same
+    hands again: one of the two must not count, or a host would confirm itself.
+    """
+    return any(other.state in LIVE and _shares(one, other, distinct) for other in others)
+
+
 def is_barred(host: HostSnapshot, peers: Collection[Peer], distinct: Collection[Distinct]) -> bool:
     """Whether some peer of the unit keeps the host from getting a task of it."""
-    for peer in peers:
-        if peer.state not in TRIED:
-            continue
-        if peer.host_id == host.id:
-            return True
-        if peer.state not in LIVE:
-            continue
-        if "account" in distinct and _owner(peer.account_id, peer.subnet) == _owner(
-            host.account_id, host.subnet
-        ):
-            return True
-        if "subnet" in distinct and host.subnet and peer.subnet == host.subnet:
-            return True
-    return False
+    if any(peer.state in TRIED and peer.host_id == host.id for peer in peers):
+        return True
+    return clashes(Peer("unsent", host.id, host.account_id, host.subnet), peers, distinct)
 
 
 def choose(

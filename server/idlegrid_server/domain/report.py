@@ -30,9 +30,18 @@ class ReportDecision(Value, frozen=True):
 
 
 def accept_report(
-    task: TaskSnapshot | None, host_id: int, outcome: Outcome, reason: str
+    task: TaskSnapshot | None,
+    host_id: int,
+    outcome: Outcome,
+    reason: str,
+    *,
+    replaced: bool = False,
 ) -> ReportDecision:
-    """Decide on one report of ``host_id``; ``task`` is None where there is no such task."""
+    """Decide on one report of ``host_id``; ``task`` is None where there is no such task.
+
+    ``replaced``: the unit has another live replica in the same hands (``matching.clashes``). Then a
+    late success is refused, since that other replica is the one that speaks for them.
+    """
     if task is None:
         return ReportDecision("refused", text="There is no such task here.")
     if task.host_id != host_id:
@@ -40,6 +49,12 @@ def accept_report(
     if task.state not in AWAITED:
         # Received already, or given up for good when the host left: acknowledged, not repeated.
         return ReportDecision("duplicate")
+    if outcome == "success" and task.state == "timed_out" and replaced:
+        return ReportDecision(
+            "refused",
+            text="It came after its deadline, and its owner has another copy of the same work, "
+            "which counts instead.",
+        )
     if outcome == "success":
         return ReportDecision("accepted", "success", "pending", "ok")
     known = reason if reason in TASK and reason != "ok" else "other_error"

@@ -32,7 +32,7 @@ class Reports:
 
 
 def take_reports(
-    db: Connection, ledger: Ledger, host: host_sql.HostRow, command: c.Exchange
+    db: Connection, ledger: Ledger, host: host_sql.CallerRow, command: c.Exchange
 ) -> Reports:
     """Take each report that is awaited and whose files are here."""
     result = Reports(host.tasks_max)
