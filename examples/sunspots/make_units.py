@@ -7,7 +7,7 @@ from pathlib import Path
 LOW, HIGH, FREQUENCIES, SEED = 0.005, 0.5, 4000, 1
 
 
-def write(path: Path, bands: int = 8, blocks: int = 8, shuffles: int = 4000) -> None:
+def write(path: Path, bands: int = 8, blocks: int = 8, shuffles: int = 12_000) -> None:
     """``FREQUENCIES`` frequencies in ``bands``; shuffles 0 (the data) to ``shuffles`` in blocks."""
     each = -(-(shuffles + 1) // blocks)
     with path.open("w", newline="", encoding="utf-8") as file:

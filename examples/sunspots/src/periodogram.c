@@ -20,6 +20,11 @@
 #include "folders.h"
 
 enum { POINTS_MAX = 4096, SHUFFLES_MAX = 65536, FREQUENCIES_MAX = 1000000 };
+enum { SHUFFLE_MAX = 1000000000 }; /* the highest number of a shuffle */
+
+/* Below it sine and cosine look alike at these times, and the power is nothing but rounding: at a
+   multiple of half the sampling frequency, and at periods far beyond the span. */
+#define DETERMINANT_MIN 1e-9
 
 static double when[POINTS_MAX], value[POINTS_MAX];
 static double cosine[POINTS_MAX], sine[POINTS_MAX];
@@ -43,15 +48,17 @@ static int read_data(const char *path)
     }
     while (fgets(line, sizeof line, file)) {
         char *rest, *end;
-        double year = strtod(line, &rest);
-        if (rest == line && strspn(line, " \r\n") == strlen(line))
+        int whole = strchr(line, '\n') || feof(file);
+        if (whole && strspn(line, " \r\n") == strlen(line))
             continue;
-        if (rest == line || *rest != ',' || n == POINTS_MAX) {
+        double year = strtod(line, &rest);
+        if (!whole || rest == line || *rest != ',' || n == POINTS_MAX) {
             fclose(file);
             return -1;
         }
         value[n] = strtod(rest + 1, &end);
-        if (end == rest + 1 || !isfinite(value[n]) || !isfinite(year)) {
+        if (end == rest + 1 || end[strspn(end, " \r\n")] || !isfinite(value[n]) ||
+            !isfinite(year)) {
             fclose(file);
             return -1;
         }
@@ -59,6 +66,29 @@ static int read_data(const char *path)
     }
     fclose(file);
     return n;
+}
+
+/* A whole argument as a finite number; anything before or after it is refused. */
+static int real(const char *text, double *into)
+{
+    char *end;
+    *into = strtod(text, &end);
+    return end != text && !*end && isfinite(*into);
+}
+
+/* A whole argument as a number without sign, at most `most`. */
+static int count(const char *text, uint64_t most, uint64_t *into)
+{
+    *into = 0;
+    if (!*text)
+        return 0;
+    for (; *text; text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (*text < '0' || *text > '9' || *into > (most - digit) / 10)
+            return 0;
+        *into = *into * 10 + digit;
+    }
+    return 1;
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): small, and the same everywhere. */
@@ -92,14 +122,17 @@ int main(int argc, char **argv)
 {
     if (argc != 7)
         return fail("needs LOW HIGH FREQUENCIES FIRST_SHUFFLE LAST_SHUFFLE SEED");
-    double low = strtod(argv[1], NULL), high = strtod(argv[2], NULL);
-    long frequencies = strtol(argv[3], NULL, 10);
-    long first = strtol(argv[4], NULL, 10), last = strtol(argv[5], NULL, 10);
-    uint64_t seed = strtoull(argv[6], NULL, 10);
-    if (!(low > 0 && high > low) || frequencies < 1 || frequencies > FREQUENCIES_MAX)
+    double low, high;
+    uint64_t wanted, begin, end, seed;
+    if (!real(argv[1], &low) || !real(argv[2], &high) || !(low > 0 && high > low) ||
+        !count(argv[3], FREQUENCIES_MAX, &wanted) || wanted < 1)
         return fail("the band must be 0 < LOW < HIGH, with 1 to 1000000 frequencies");
-    if (first < 0 || last < first || last - first >= SHUFFLES_MAX)
+    if (!count(argv[4], SHUFFLE_MAX, &begin) || !count(argv[5], SHUFFLE_MAX, &end) ||
+        end < begin || end - begin >= SHUFFLES_MAX)
         return fail("the shuffles must be 0 <= FIRST <= LAST, at most 65536 of them");
+    if (!count(argv[6], UINT64_MAX, &seed))
+        return fail("the SEED must be a whole number from 0 to 2^64 - 1");
+    long frequencies = (long)wanted, first = (long)begin, last = (long)end;
 
     int n = read_data(IN_FOLDER "sunspots.csv");
     if (n < 4)
@@ -128,6 +161,8 @@ int main(int argc, char **argv)
         shuffle(rows, n, width, k, seed, (uint64_t)(first + k));
 
     FILE *powers = first == 0 ? fopen(OUT_FOLDER "powers.csv", "w") : NULL;
+    if (first == 0 && !powers)
+        return fail("cannot write powers.csv");
     if (powers)
         fprintf(powers, "frequency,power\n");
     for (long f = 0; f < frequencies; f++) {
@@ -146,6 +181,9 @@ int main(int argc, char **argv)
         cc -= c * c;
         cs -= c * s;
         double d = cc * ss - cs * cs;
+        if (!(d > DETERMINANT_MIN))
+            return fail("these times cannot tell a frequency of the band: it is at half the "
+                        "sampling frequency, or its period is far longer than the data");
 
         /* The values have mean zero, so YC and YS need no correction for it. The inner loop runs
            over shuffles: independent sums, which the compiler may compute side by side. */
