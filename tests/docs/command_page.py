@@ -19,9 +19,10 @@ HEAD = """# Commands
 
 Every command of the three programs. `COMMAND --help` tells its options; most take `--json`.
 
-Exit codes: 0 well; 1 it ran and found something wrong (a failed batch, a broken rule); 2 wrong use or
-bad input. `idlegrid`: 3 the server is out of reach or refused. `idlegrid-client`: 3 no Idlegrid server
-there, 4 another project than the link names, 5 out of reach, 6 another client uses the same folder.
+Exit codes: 0 well; 1 it ran and found something wrong (a failed batch, a broken rule); 2 wrong use
+or bad input. `idlegrid`: 3 the server is out of reach or refused. `idlegrid-client`: 3 no Idlegrid
+server there, 4 another project than the link names, 5 out of reach, 6 another client uses the same
+folder.
 """
 
 
