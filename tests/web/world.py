@@ -213,7 +213,12 @@ class World:
         ).app_version_id
 
     def batch(
-        self, units: int, *, inputs: tuple[TaskInput, ...] = (), spec: dict[str, Any] | None = None
+        self,
+        units: int,
+        *,
+        name: str = "sky",
+        inputs: tuple[TaskInput, ...] = (),
+        spec: dict[str, Any] | None = None,
     ) -> int:
         """A running batch of ``units`` work units; returns its id."""
         version = self.publish(self.admin)
@@ -234,7 +239,7 @@ class World:
                 now=self.clock(),
                 account_id=self.admin,
                 app_version_id=version,
-                name="sky",
+                name=name,
                 idempotency_key=None,
                 spec=msgspec.json.encode(spec or {"units": "0" * 64}).decode(),
                 seed=batch_seed("sky-map", "1"),

@@ -8,11 +8,12 @@ from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable, Req
 
 from idlegrid_server.store.command import StoreError
 
-from . import api, file, health, rpc
+from . import api, file, health, rpc, site
 from .access import services
 from .answer import store_refusal
 from .problem import Refusal, problem_response
 from .services import Services
+from .site.page import error_page, wants_page
 
 HTTP_CODES = {
     400: "malformed",
@@ -33,25 +34,33 @@ def create_app(with_: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.extensions["idlegrid"] = with_
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     app.register_blueprint(rpc.blueprint)
     app.register_blueprint(api.make_blueprint())
     app.register_blueprint(file.blueprint)
     app.register_blueprint(health.blueprint)
-    app.register_error_handler(Refusal, problem_response)
+    app.register_blueprint(site.blueprint)
+    app.register_error_handler(Refusal, _tell)
     app.register_error_handler(StoreError, _store_trouble)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
     return app
 
 
+def _tell(refusal: Refusal) -> Response:
+    """To a browser at a page: a page. To everybody else: problem details."""
+    return error_page(refusal) if wants_page() else problem_response(refusal)
+
+
 def _store_trouble(error: StoreError) -> Response:
-    return problem_response(store_refusal(error))
+    return _tell(store_refusal(error))
 
 
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
-        return Response(status=status, headers=error.get_headers())
+        moved = error.get_response(request.environ)
+        return Response(status=status, headers=list(moved.headers))
     if isinstance(error, RequestEntityTooLarge):
         detail = f"A body may have at most {BODY_BYTES_MAX} bytes here."
         with_ = services()
@@ -68,7 +77,7 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
         headers["Content-Range"] = f"bytes */{error.length}"
     code = HTTP_CODES.get(status, "refused")
-    return problem_response(Refusal(status, code, detail, headers=headers))
+    return _tell(Refusal(status, code, detail, headers=headers))
 
 
 def _fault(error: Exception) -> Response:
@@ -82,6 +91,6 @@ def _fault(error: Exception) -> Response:
     services().incidents.record(
         "fault", request.url_rule.rule if request.url_rule else "?", f"{number}: {error!r}"
     )
-    return problem_response(
+    return _tell(
         Refusal(500, "fault", f"The server made a mistake. Its admin finds it as fault {number}.")
     )

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from idlegrid_shared.plot import PlotError, parse_plot
+
 PLOT_BYTES_MAX = 64 * 1024
 
 
@@ -12,4 +14,8 @@ def plot_faults(plot: dict[str, Any]) -> list[str]:
     size = len(msgspec.json.encode(plot))
     if size > PLOT_BYTES_MAX:
         return [f"the declaration has {size} bytes, at most {PLOT_BYTES_MAX} are allowed"]
+    try:
+        parse_plot(plot)
+    except PlotError as error:
+        return [str(error)]
     return []
