@@ -121,7 +121,6 @@ host = Table(
     _one_of("state", model.HostState),
     CheckConstraint("n_in_progress >= 0", name="in_progress"),
     Index(None, "account_id"),
-    Index(None, "last_seen_at"),
 )
 
 app = Table(
@@ -367,13 +366,6 @@ task = Table(
         "host_id",
         sqlite_where=text("state = 'in_progress'"),
         postgresql_where=text("state = 'in_progress'"),
-    ),
-    Index(
-        "ix_task_host",
-        "host_id",
-        "id",
-        sqlite_where=text("host_id IS NOT NULL"),
-        postgresql_where=text("host_id IS NOT NULL"),
     ),
 )
 

@@ -15,7 +15,8 @@ from idlegrid_server.store.sql import exchange as sql
 from idlegrid_server.store.sql import host as host_sql
 
 SECOND = 1_000_000
-WINDOW_MIN = 8  # begun and fresh units looked at, each
+SPARE = 2  # begun and fresh units looked at, each, beyond what is wanted
+WINDOW_MIN = 16  # the same, if none of those was enough
 STAGES_MAX = 64  # stages that an exchange knows of
 STAGES_TRIED = 4  # stages that it looks into
 KINDS_TOLD = 20
@@ -48,7 +49,7 @@ class _Search:
 def resend_lost(
     db: Connection,
     ledger: Ledger,
-    host: host_sql.HostRow,
+    host: host_sql.CallerRow,
     held: list[sql.HeldRow],
     known: set[int],
     command: c.Exchange,
@@ -104,7 +105,7 @@ def _assignment(
 def give_tasks(
     db: Connection,
     ledger: Ledger,
-    host: host_sql.HostRow,
+    host: host_sql.CallerRow,
     in_progress: int,
     resent: int,
     command: c.Exchange,
@@ -148,23 +149,26 @@ def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
 
 
 def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
+    """Look at the head of a queue: first at just enough units, then at more, then elsewhere."""
     db = search.db
     left = search.wanted - len(search.tasks)
-    window = max(WINDOW_MIN, left + left // 2)
-    units = db.fetch_all(sql.CANDIDATES, stage_id=queue.id, limit=window)
-    if not units:
-        if db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
-            db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
-        return
-    barred = _take(search, queue, units)
-    if barred and len(search.tasks) < search.wanted and len(units) >= window:
-        # The head of the queue is full of units that this host must not have. Others may lie
-        # behind them: look from a point that differs from exchange to exchange.
-        point = _point(search, queue.id)
-        if point is not None:
-            more = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
-            known = {unit_id for unit_id, _ in units}
-            _take(search, queue, [unit for unit in more if unit[0] not in known])
+    seen: set[int] = set()
+    for window in (left + SPARE, max(WINDOW_MIN, 2 * left)):
+        units = db.fetch_all(sql.CANDIDATES, stage_id=queue.id, limit=window)
+        if not units and not seen:
+            if db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
+                db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
+            return
+        _take(search, queue, [unit for unit in units if unit[0] not in seen])
+        seen.update(unit_id for unit_id, _ in units)
+        if len(search.tasks) >= search.wanted or len(units) < window:
+            return
+    # The head of the queue is full of units that this host must not have. Others may lie behind
+    # them: look from a point that differs from exchange to exchange.
+    point = _point(search, queue.id)
+    if point is not None:
+        units = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
+        _take(search, queue, [unit for unit in units if unit[0] not in seen])
 
 
 def _point(search: _Search, stage_id: int) -> int | None:
@@ -177,10 +181,10 @@ def _point(search: _Search, stage_id: int) -> int | None:
     return int(first) + draw % (int(last) - int(first) + 1)
 
 
-def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) -> bool:
-    """Send tasks of those units that the host may have; says whether some were barred."""
+def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) -> None:
+    """Send tasks of those units that the host may have."""
     if not units:
-        return False
+        return
     db, command, host = search.db, search.command, search.host
     peers: dict[int, list[Peer]] = {unit_id: [] for unit_id, _ in units}
     unsent: dict[int, int] = {}
@@ -197,11 +201,9 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) ->
         if unit_id in unsent
     ]
     choice = choose(host, candidates, search.wanted - len(search.tasks), command.distinct)
-    barred = sum(refusal.count for refusal in choice.refusals)
-    search.barred += barred
+    search.barred += sum(refusal.count for refusal in choice.refusals)
     if choice.units:
         _send(search, queue, choice.units, unsent)
-    return barred > 0
 
 
 def _send(

@@ -20,7 +20,7 @@ ENDED = {"cancelled": "unit_cancelled", "failed": "unit_failed", "retired": "uni
 
 def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     """Do one exchange, or say why not."""
-    host = db.fetch_one(host_sql.HOST_BY_DEVICE_LOCKED, device=command.device)
+    host = db.fetch_one(host_sql.CALLER, device=command.device)
     if host is None:
         return c.ExchangeResult("unknown_host", reason="this computer is not known here: enrol")
     if host.state in SHUT_OUT:
@@ -63,7 +63,7 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     )
 
 
-def _described(host: host_sql.HostRow, machine: c.MachineFacts) -> host_sql.HostRow:
+def _described(host: host_sql.CallerRow, machine: c.MachineFacts) -> host_sql.CallerRow:
     return host._replace(
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
@@ -92,7 +92,7 @@ def _not_awaited(command: c.Exchange, live: set[int], reports: Reports) -> tuple
 
 
 def _remember(
-    db: Connection, host: host_sql.HostRow, reports: Reports, more: int, command: c.Exchange
+    db: Connection, host: host_sql.CallerRow, reports: Reports, more: int, command: c.Exchange
 ) -> None:
     db.execute(
         host_sql.HOST_SEEN,

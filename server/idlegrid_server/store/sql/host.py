@@ -35,6 +35,22 @@ class HostRow(NamedTuple):
     last_seen_at: int
 
 
+class CallerRow(NamedTuple):
+    """What of a host an exchange asks for."""
+
+    id: int
+    account_id: int | None
+    state: str
+    reason: str
+    seq: int
+    last_request: str | None
+    last_body: bytes | None
+    cores: int
+    memory_bytes: int
+    profiles: str
+    tasks_max: int
+
+
 class StandingRow(NamedTuple):
     """What a host's cap and state follow from."""
 
@@ -58,6 +74,12 @@ HOST_BY_DEVICE_LOCKED = Query(
     "one exchange of a host at a time",
     _HOST + " WHERE device = :device {lock}",
     HostRow._make,
+)
+CALLER = Query(
+    "caller",
+    "who makes this exchange; one exchange of a host at a time",
+    "SELECT " + ", ".join(CallerRow._fields) + " FROM host WHERE device = :device {lock}",
+    CallerRow._make,
 )
 HOST_BY_ID = Query("host_by_id", "a host", _HOST + " WHERE id = :host_id", HostRow._make)
 HOST_BY_ID_LOCKED = Query(

@@ -185,14 +185,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'in_progress'"),
         postgresql_where=sa.text("state = 'in_progress'"),
     )
-    op.create_index(
-        "ix_task_host",
-        "task",
-        ["host_id", "id"],
-        unique=False,
-        sqlite_where=sa.text("host_id IS NOT NULL"),
-        postgresql_where=sa.text("host_id IS NOT NULL"),
-    )
     op.create_index("ux_task_unit_n", "task", ["unit_id", "n"], unique=True)
     op.create_table(
         "task_log",
@@ -317,7 +309,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("device", name="uq_host_device"),
     )
     op.create_index("ix_host_account_id", "host", ["account_id"], unique=False)
-    op.create_index("ix_host_last_seen_at", "host", ["last_seen_at"], unique=False)
     op.create_table(
         "token",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
