@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from idlegrid.api import Api, check_url
 from idlegrid.credentials import TOKEN_VARIABLE, save_credentials
@@ -76,7 +76,7 @@ def _show_hosts(screen: Screen, rows: list[dict[str, object]]) -> None:
     if not rows:
         screen.out.print("no hosts yet")
         return
-    table = Table(*HOST_COLUMNS)
+    table = Table(*(Column(name, overflow="fold") for name in HOST_COLUMNS))
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in HOST_COLUMNS))
     screen.out.print(table)
