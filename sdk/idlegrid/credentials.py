@@ -55,8 +55,7 @@ def save_credentials(url: str, token: str) -> Path:
 def resolve(url: str | None = None, token: str | None = None) -> tuple[str, str]:
     """The address and token to use: given, else of the environment, else of the last login.
 
-    A token of the environment is sent only to the address that is given with it, or beside it in
-    the environment. Raises :class:`InputError` if one is missing.
+    Raises :class:`InputError` if one is missing.
     """
     known = load_credentials()
     chosen = url or os.environ.get(URL_VARIABLE) or known.current
