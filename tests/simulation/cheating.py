@@ -1,4 +1,7 @@
-"""A changed client: it reports every task it was ever given, again and again and long after time.
+"""Changed clients: they report what they were ever given, again, and long after its time.
+
+A `double` does it at random. A `cheat` is silent until it was given the same work unit twice, then
+reports both copies with the same lie: alone it would be a quorum of two.
 
 What it says goes into the ordinary request, under its own valid signature: only the server can
 tell that a report is late, second, or not wanted.
@@ -6,6 +9,7 @@ tell that a report is late, second, or not wanted.
 
 import gzip
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +32,9 @@ def say_it_again(host: "SimHost", stored: StoredExchange) -> StoredExchange:
     request = msgspec.json.decode(plain, type=ExchangeRequest)
     said = {report.task for report in request.reports}
     former = [task for task in sorted(host.offers) if task not in said]
+    if host.behaviour.kind == "cheat":
+        times = Counter(task.unit for task in host.offers.values())
+        former = [task for task in former if times[host.offers[task].unit] > 1]
     chosen = host.world.rng.sample(former, min(AGAIN_MAX, len(former)))
     reports = [_report(host, host.offers[task]) for task in chosen]
     added = tuple(report for report in reports if report is not None)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from unittest import mock
 
 import idlegrid_client.faults
@@ -44,10 +45,10 @@ class SeedFailed(AssertionError):  # noqa: N818 - what happened is its name
     """A seed broke a rule; the message has all that is needed to see it again."""
 
 
-def run_seed(seed: int) -> Told:
-    """Run one seed; raises :class:`SeedFailed`."""
+def run_seed(seed: int, mix: Mix | None = None) -> Told:
+    """Run one seed, with a ``mix`` of the caller's instead of its own; raises `SeedFailed`."""
     world = World(seed)
-    mix = draw_mix(world.rng)
+    mix = mix or draw_mix(world.rng)
     told = Told(seed, mix)
     root = scratch()
     simulation: Simulation | None = None
@@ -82,7 +83,7 @@ def _no_sync() -> Iterator[None]:
 class Simulation:
     """All that takes part in one seed."""
 
-    def __init__(self, world: World, mix: Mix, root) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, world: World, mix: Mix, root: Path) -> None:
         self.world = world
         self.mix = mix
         project = copy_project(root / "project")
