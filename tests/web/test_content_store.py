@@ -150,3 +150,20 @@ def test_a_name_cannot_leave_the_folder(uploads: PartialUploads) -> None:
     for name in ("", "../x", "a/b", "a.b", "a\0b"):
         with pytest.raises(ValueError, match="cannot be the name"):
             uploads.append(name, 0, io.BytesIO(b"x"), 1)
+
+
+def test_drafts_of_the_dead_are_cleared_away(files: ContentStore) -> None:
+    def die(here: str) -> None:
+        if here == "files.write.after":
+            raise KeyboardInterrupt
+
+    draft = files.folder / "drafts" / "left"
+    draft.parent.mkdir(parents=True)
+    draft.write_bytes(b"half")
+    now = draft.stat().st_mtime
+    assert files.drop_old_drafts(now - 60) == 0
+    assert files.drop_old_drafts(now + 60) == 1
+    assert not draft.exists()
+    with faults.installed(die), pytest.raises(KeyboardInterrupt):
+        files.put(io.BytesIO(DATA), DIGEST, len(DATA))
+    assert files.drop_old_drafts(now + 10**6) == 0, "the living tidy up behind themselves"

@@ -91,6 +91,8 @@ def test_the_project_page_tells_its_numbers(world: World) -> None:
     host = Host(world)
     host.enrol()
     host.get_tasks(3)
+    assert "No public batch yet" in page_of(world, "/"), "what many look at is kept for a moment"
+    world.clock.pass_s(3)
     text = page_of(world, "/")
     assert "<b>1</b><span>computer in the last day" in text
     assert "<b>3</b><span>tasks being computed now" in text

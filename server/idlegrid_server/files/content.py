@@ -140,6 +140,19 @@ class ContentStore:
         with telling_full_disk():
             self._name(synced, sha256)
 
+    def drop_old_drafts(self, before_s: float) -> int:
+        """Remove drafts last written before ``before_s`` (s since the epoch): their writer died.
+
+        Returns how many there were.
+        """
+        count = 0
+        for draft in (self.folder / DRAFTS).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if draft.stat().st_mtime < before_s:
+                    draft.unlink()
+                    count += 1
+        return count
+
     def free_bytes(self) -> int:
         """Free bytes on the disk that the folder lies on."""
         return shutil.disk_usage(self.folder).free

@@ -6,7 +6,7 @@ from flask import Response
 from idlegrid_shared.wire import Problem
 
 MEDIA_TYPE = "application/problem+json"
-TYPE = "https://idlegrid.org/problems/"
+TYPE = "urn:idlegrid:problem:"
 TITLES = {
     400: "The request cannot be read",
     401: "Who are you?",

@@ -21,6 +21,7 @@ from .incidents import Incidents
 from .peer import Peers
 from .public_id import PublicIds
 from .rate import RateLimit
+from .recent import Recent
 from .ticket import Tickets
 
 SESSIONS_BURST, SESSIONS_PER_MINUTE = 10, 6.0
@@ -70,6 +71,11 @@ class Services:
     def incidents(self) -> Incidents:
         """What the admin should see."""
         return Incidents(self.store, self.clock)
+
+    @cached_property
+    def recent(self) -> Recent:
+        """What many look at."""
+        return Recent(self.clock)
 
     @cached_property
     def peers(self) -> Peers:

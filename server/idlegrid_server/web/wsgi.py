@@ -15,6 +15,8 @@ from idlegrid_server.store_access import server_store
 from .app import create_app
 from .services import Keys, Services
 
+DRAFT_LIFE_S = 86_400  # no write of a file takes longer
+
 
 def load(folder: str | Path) -> Flask:
     """The application that serves the project in ``folder``; raises ``ProjectError``."""
@@ -25,6 +27,7 @@ def load_project(project: Project) -> Flask:
     """The application that serves ``project``, with a store and a waker of this process."""
     layout = project.layout
     files = ContentStore(layout.files)
+    files.drop_old_drafts(time.time() - DRAFT_LIFE_S)
     running = project.running()
     kept = ExitStack()  # for the life of the process
     store = kept.enter_context(server_store(project))

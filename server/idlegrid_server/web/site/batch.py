@@ -97,7 +97,7 @@ def show_batch(batch: str) -> Response:
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=row.id)
         version = db.fetch_one(VERSION_BY_ID, app_version_id=row.app_version_id)
         why = why_sentence(db, row, stages, hosts_seen(db, with_.clock()))
-        states = _states(db, stages[0])
+        states = with_.recent.get(("states", row.id), lambda: _states(db, stages[0]))
         answer = _answer(db, row)
     counts = _counts(stages[0], states)
     valid, expected = counts.get("valid", 0), stages[0].expected

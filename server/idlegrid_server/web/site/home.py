@@ -86,8 +86,12 @@ def overview(with_: Services, db: Connection) -> Overview:
 def home() -> Response:
     """What the project is, how it does now, how to join."""
     with_ = services()
-    with with_.store.reading() as db:
-        numbers = overview(with_, db)
+
+    def look() -> Overview:
+        with with_.store.reading() as db:
+            return overview(with_, db)
+
+    numbers = with_.recent.get("overview", look)
     return page(
         "home.html",
         numbers=numbers,
