@@ -41,7 +41,7 @@ class Watch:
         self.mix = mix
         self.canonical: dict[int, bytes] = {}
         self.credited: dict[int, int] = {}
-        self.in_progress: dict[int, int] = {}
+        self.around: dict[int, tuple[int, int]] = {}  # host → in progress, cap
 
     def look(self) -> None:
         """Check all that must hold at any moment."""
@@ -50,7 +50,6 @@ class Watch:
             self._votes(db)
             self._canonical(db)
             self._credit(db)
-            self._caps(db)
 
     def _votes(self, db: Connection) -> None:
         """Accepted ⇒ as many different hosts as the quorum asks for said exactly this."""
@@ -102,13 +101,25 @@ class Watch:
             "equal work got unequal credit",
         )
 
-    def _caps(self, db: Connection) -> None:
-        """A host's tasks in progress may only grow up to its cap (a cap may shrink below them)."""
-        for host_id, held, cap in rows(db, "SELECT id, n_in_progress, tasks_max FROM host"):
-            before = self.in_progress.get(host_id, 0)  # type: ignore[arg-type]
-            self.in_progress[host_id] = held  # type: ignore[index, assignment]
+    def at_exchange(self, point: str) -> None:
+        """A host is given tasks only up to its cap, as it stood around this very exchange.
+
+        Later the cap may shrink below what the host has: an error halves it.
+        """
+        with self.server.reading() as db:
+            hosts = {
+                host_id: (held, cap)
+                for host_id, held, cap in rows(db, "SELECT id, n_in_progress, tasks_max FROM host")
+            }
+        if point == "exchange.commit.before":
+            self.around = hosts  # type: ignore[assignment]
+            return
+        for host_id, (held, cap) in hosts.items():
+            before, cap_before = self.around.get(host_id, (0, cap))  # type: ignore[call-overload]
             demand(
-                [f"host {host_id}: {held} > {cap}"] if held > max(cap, before) else [],  # type: ignore[operator, type-var]
+                [f"host {host_id}: {held} > {cap_before}"]
+                if held > before and held > max(cap, cap_before)  # type: ignore[operator, type-var]
+                else [],
                 "a host was given more than its cap",
             )
 

@@ -104,6 +104,7 @@ class Simulation:
             for number, batch in enumerate(mix.batches)
         ]
         self.watch = Watch(self.server, mix)
+        self.server.on_exchange = self.watch.at_exchange
         self.faulty = True
 
     def _plan_fate(self, host: SimHost) -> None:

@@ -6,7 +6,7 @@ which a test kills at fault points. A kill loses all memory; what was committed 
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -29,10 +29,11 @@ from idlegrid_server.web.services import Keys, Services
 
 from .mix import Faults, Mix
 from .network import URL
-from .world import World
+from .world import BrokenRule, World
 
 Reply = tuple[int, dict[str, str], bytes]
 INTERLEAVED_MAX = 6
+EXCHANGE_POINTS = frozenset({"exchange.commit.before", "exchange.commit.after"})
 POINTS_UNTIL_KILL = 25  # a kill that is due strikes at one of so many next points
 
 
@@ -59,6 +60,8 @@ class SimServer:
         self.life = 0
         self.kills = 0
         self._asked: set[QueueName] = set()
+        self.on_exchange: Callable[[str], None] = lambda point: None
+        self._broken: BrokenRule | None = None
         self._fuse: int | None = None
         self._nested = False
         self.start()
@@ -120,6 +123,11 @@ class SimServer:
         """The fault hook of the server's code."""
         if point == "pass.transition.planned" and self.world.chance(self.faults.interleave):
             self._let_others_go_first()
+        if point in EXCHANGE_POINTS and self.up:
+            try:
+                self.on_exchange(point)
+            except BrokenRule as error:
+                self._broken = error  # the application would answer 500 and say no more
         if self._fuse is None or not self.up:
             return
         if self._fuse == 0:
@@ -187,6 +195,8 @@ class SimServer:
             )
             with contextlib.closing(response):
                 reply = (response.status_code, dict(response.headers), response.get_data())
+            if self._broken is not None:
+                raise self._broken
             if reply[0] == 500:
                 raise AssertionError(f"the server made a mistake: {reply[2]!r}")
             return reply if self.up else None

@@ -6,7 +6,7 @@ A harness that never fails proves nothing; each of these takes away what keeps a
 import pytest
 
 from idlegrid_server.domain import quorum, unit
-from idlegrid_server.store.apply import report
+from idlegrid_server.store.apply import dispatch, report
 
 from . import server
 from .mix import CALM, BatchMix, Mix
@@ -61,6 +61,12 @@ def test_a_wrong_quorum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         unit, "find_agreement", lambda results, wanted: quorum.find_agreement(results, 1)
     )
     assert "of 2 votes" in first_failure(CHEATED)
+
+
+def test_a_cap_that_nobody_keeps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that time out are cut down to one task; here they get what they ask for."""
+    monkeypatch.setattr(dispatch, "room", lambda host, wanted: (wanted, None))
+    assert "more than its cap" in first_failure(CHEATED)
 
 
 def test_a_sweep_that_sees_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
