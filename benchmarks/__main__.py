@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from . import exchange
+from . import exchange, queries
 from .figure import Figure, Options, run
 
-FIGURES: dict[str, Figure] = {figure.name: figure for figure in (*exchange.FIGURES,)}
+FIGURES: dict[str, Figure] = {
+    figure.name: figure for figure in (*exchange.FIGURES, *queries.FIGURES)
+}
 
 
 def main() -> int:
