@@ -1,7 +1,7 @@
 """Wake-ups: "there may be something to do". They carry nothing, may be lost, and cost little.
 
 A request that made work due says so here and goes on at once; a thread sends at most one wake-up
-per queue and 50 ms. A wake-up that waits is not sent again. What is lost, the sweep finds.
+per queue and quarter second. A wake-up that waits is not sent again. What is lost, the sweep finds.
 """
 
 import logging
@@ -21,7 +21,7 @@ ROUND = {
     "wake": "idlegrid_server.pipeline.rounds.pass_round",
     "compute": "idlegrid_server.pipeline.rounds.compute_round",
 }
-DEBOUNCE_S = 0.05
+DEBOUNCE_S = 0.25
 TIMEOUT_S = 2.0
 COMPLAIN_EVERY_S = 60.0
 # Job ids come from a small fixed set, so that nothing grows if a worker never cleans up.
