@@ -23,7 +23,6 @@ from .stage import APP, ROOT, Stage
 
 HONEST = ("ada", "grace", "emmy")
 LIAR = "mallory"
-LIES_SHARE = 0.3
 BATCH_S_MAX = 600.0
 ENDED = {"complete", "complete_with_failures", "failed", "cancelled"}
 CHAOS_PAUSE_S = (0.4, 1.6)
@@ -43,7 +42,9 @@ class Demo:
 
     def say(self, text: str) -> None:
         """One line with the time so far."""
-        self.screen.print(f"[dim]{time.monotonic() - self.began:5.1f} s[/dim]  {text}")
+        self.screen.print(
+            f"[dim]{time.monotonic() - self.began:5.1f} s[/dim]  {text}", soft_wrap=True
+        )
 
     def run(self) -> None:
         """The whole story; raises :class:`StepError`."""
@@ -66,7 +67,7 @@ class Demo:
         stage.add_client(
             LIAR,
             "examples.demo.dishonest",
-            **{SHARE_VARIABLE: str(LIES_SHARE), LOG_VARIABLE: str(lies_log)},
+            **{SHARE_VARIABLE: str(self.words.lies), LOG_VARIABLE: str(lies_log)},
         )
         self.say(
             f"four clients run: {', '.join(HONEST)}, and {LIAR}, who alters 30 % of its results"
@@ -150,7 +151,7 @@ class Demo:
         checks.append(check.recount(stage))
         checks.append("everything ended cleanly; no process is left")
         for line in checks:
-            self.screen.print(f"  [green]✓[/green] {line}")
+            self.screen.print(f"  [green]✓[/green] {line}", soft_wrap=True)
         self.screen.print(f"\nThe answer, with its plot: [bold]{answer}[/bold]")
         self.screen.print("Serve the project again:   ", end="")
         self.screen.print(f"[bold]idlegrid-server serve '{stage.project}'[/bold]", soft_wrap=True)
@@ -162,6 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--chaos", action="store_true", help="kill parts of it meanwhile")
     parser.add_argument("--seed", type=int, default=1, help="of the chaos")
+    parser.add_argument("--lies", type=float, default=0.3, help="share of results that are altered")
     parser.add_argument("--table", type=Path, help="another table of units")
     parser.add_argument("--remove", action="store_true", help="delete its folder at the end")
     demo = Demo(parser.parse_args())
