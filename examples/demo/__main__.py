@@ -70,7 +70,8 @@ class Demo:
             **{SHARE_VARIABLE: str(self.words.lies), LOG_VARIABLE: str(lies_log)},
         )
         self.say(
-            f"four clients run: {', '.join(HONEST)}, and {LIAR}, who alters 30 % of its results"
+            f"four clients run: {', '.join(HONEST)}, and {LIAR}, "
+            f"who alters {self.words.lies:.0%} of its results"
         )
         stage.scientist(
             "batch", "submit", str(APP), "--table", str(self.table), "--name", "demo", "--public"
