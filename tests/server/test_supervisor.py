@@ -15,6 +15,7 @@ import msgspec
 import psutil
 import pytest
 
+from idlegrid_server.birth import birth_of
 from idlegrid_server.config import Config
 from idlegrid_server.layout import Layout
 from idlegrid_server.project import Project
@@ -22,7 +23,7 @@ from idlegrid_server.running import Running, RunningError, locked, read_running
 from idlegrid_server.supervisor import child as child_module
 from idlegrid_server.supervisor.child import Child, trim_log
 from idlegrid_server.supervisor.listening import ListenError, open_listener
-from idlegrid_server.supervisor.orphans import birth_of, end_orphans
+from idlegrid_server.supervisor.orphans import end_orphans
 from idlegrid_server.supervisor.serve import Supervisor, describe_exit
 from idlegrid_server.supervisor.socket_folder import make_socket_folder, remove_socket_folder
 

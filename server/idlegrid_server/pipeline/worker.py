@@ -26,6 +26,7 @@ from idlegrid_server.store.command import StoreError
 from idlegrid_server.store_access import server_store
 
 from .rounds import Bound, bind, compute_round, pass_round
+from .takeover import take_over, worker_name
 from .tools import make_tools
 from .wake import QUEUES, Notifier, QueueName, connect, queue_name
 
@@ -141,10 +142,10 @@ def main() -> None:
     stopping = threading.Event()
     notifier = Notifier(running.valkey, project.queue_prefix)
     with server_store(project) as store:
-        owner = f"{args.queue}-{os.getpid()}-{secrets.token_hex(4)}"
-        tools = make_tools(project, store, lambda: time.time_ns() // 1000, owner)
+        tools = make_tools(project, store, lambda: time.time_ns() // 1000, worker_name(args.queue))
         if args.queue == "compute":
             remove_leftovers(tools.work)
+            take_over(tools)
         bind(Bound(tools, notifier, stopping.is_set))
         # What waits since before this worker came: look at once.
         notifier.wake(args.queue)

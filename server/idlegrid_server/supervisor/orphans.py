@@ -3,24 +3,14 @@
 import logging
 from pathlib import Path
 
-import psutil
-
+from idlegrid_server.birth import lives
 from idlegrid_server.layout import Layout
 from idlegrid_server.running import Running, read_running
 
 from .child import kill_group
 from .socket_folder import remove_socket_folder
 
-BIRTH_TOLERANCE_S = 0.05
 log = logging.getLogger(__name__)
-
-
-def birth_of(pid: int) -> float:
-    """When process ``pid`` began, as the system tells it (s since the epoch); 0 if it is gone."""
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return 0.0
 
 
 def end_orphans(layout: Layout) -> None:
@@ -37,5 +27,4 @@ def end_orphans(layout: Layout) -> None:
 
 
 def _is_the_same(left: Running, role: str, pid: int) -> bool:
-    birth = left.births.get(role, 0.0)
-    return birth > 0 and abs(birth_of(pid) - birth) <= BIRTH_TOLERANCE_S
+    return lives(pid, left.births.get(role, 0.0))

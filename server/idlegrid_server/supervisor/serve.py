@@ -11,12 +11,13 @@ from contextlib import closing, contextmanager, suppress
 
 import msgspec
 
+from idlegrid_server.birth import birth_of
 from idlegrid_server.project import Project, local_url
 from idlegrid_server.running import Running, locked, write_running
 
 from .child import Child, kill_group, trim_log
 from .listening import open_listener
-from .orphans import birth_of, end_orphans
+from .orphans import end_orphans
 from .readiness import Announce, Readiness
 from .roles import make_children
 from .socket_folder import make_socket_folder, remove_socket_folder

@@ -58,6 +58,12 @@ JOB_NEWEST_OF_OBJECT = Query(
     _JOB + " WHERE kind = :kind AND object_id = :object_id ORDER BY id DESC LIMIT 1",
     JobRow._make,
 )
+JOBS_UNDER_LEASE = Query(
+    "jobs_under_lease",
+    "the jobs that workers hold, to find those whose worker is dead",
+    _JOB + " WHERE state = 'running' AND lease_by IS NOT NULL ORDER BY id",
+    JobRow._make,
+)
 JOB_COUNTS = Query(
     "job_counts",
     "how many jobs wait and work",
