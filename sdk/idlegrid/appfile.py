@@ -295,5 +295,6 @@ def _plot(path: Path, table: object) -> Mapping[str, Any]:
     try:
         parse_plot(section.table)
     except PlotError as error:
-        raise AppFileError(f"{path}: [plot] {error}") from error
+        # "… - at `$.lines[0].y`" is how the reader of structures names a key
+        raise AppFileError(f"{path}: [plot] {str(error).replace('`$.', '`')}") from error
     return section.table

@@ -22,12 +22,20 @@ class StageProgress(msgspec.Struct, frozen=True):
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
-    """Units that failed for one reason, with an example."""
+    """Units that failed for one reason and cause, with an example."""
 
     reason: str
     count: int = 1
     example: str = ""
     stderr: str = ""
+    cause: str = ""  # code of what went wrong with the newest failed task
+    words: str = ""  # the same in a sentence
+
+    @property
+    def headline(self) -> str:
+        """What went wrong, for people."""
+        name = self.cause or self.reason
+        return f"{name}: {self.words}" if self.words else name
 
 
 class BatchProgress(msgspec.Struct, frozen=True):

@@ -77,6 +77,11 @@ MISTAKES = [
     ("[combine]", "[policy]\nquorum = 0\n[combine]", r"\[policy\] quorum = 0 must lie between"),
     ("[combine]", "[policy]\nquorums = 2\n[combine]", r"\[policy\] quorums: .*did you mean quorum"),
     ("[combine]", '[plot]\nfile = "a.csv"\n[combine]', r"\[plot\] .*missing required field `x`"),
+    (
+        "[combine]",
+        '[plot]\nfile = "a.csv"\nx = "t"\nlines = [{y = 3}]\n[combine]',
+        r"app.toml: \[plot\] .*Expected `str`, got `int` - at `lines\[0\].y`",
+    ),
     ("[combine]", "[[combine]]", r"\[combine\] must be a section"),
     ("[combine]", "[combine", r"app.toml is not valid TOML: .*line 18"),
 ]

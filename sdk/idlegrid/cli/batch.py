@@ -162,7 +162,7 @@ def failures(screen: Screen, name: str, grid: Grid) -> None:
     groups = grid.batch(name).failures()
     lines = []
     for group in groups:
-        lines.append(f"{group.count} × {group.reason}")
+        lines.append(f"{group.count} × {group.headline}")
         example = f"for example unit {group.example}" if group.example else ""
         lines += [f"    {line}" for line in (example, *group.stderr.splitlines()) if line]
     screen.result({"failures": groups}, "\n".join(lines) or "no unit has failed")

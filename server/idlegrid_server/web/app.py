@@ -1,12 +1,14 @@
 """The web application: routes put together, errors told one way, and nothing else."""
 
 import logging
+import re
 import secrets
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable, RequestEntityTooLarge
 
 from idlegrid_server.store.command import StoreError
+from idlegrid_shared.wire import PROTOCOL
 
 from . import api, file, health, rpc, site
 from .access import services
@@ -23,6 +25,7 @@ HTTP_CODES = {
     415: "unknown_media_type",
     416: "bad_range",
 }
+VERSIONED = re.compile(r"/(?P<door>api|rpc)/v(?P<version>[0-9]{1,4})(?:/|$)")
 BODY_BYTES_MAX = 64 * 1024 * 1024  # of any request; most routes allow less
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ def _http_error(error: HTTPException) -> Response:
         detail = f"A body may have at most {BODY_BYTES_MAX} bytes here."
         with_ = services()
         with_.incidents.record("too_large", with_.peers.subnet(request.environ), detail)
+    elif status == 404 and (other := _other_version()) is not None:
+        return _tell(other)
     elif status == 404:
         detail = "There is nothing at this address."
     elif status == 405:
@@ -78,6 +83,27 @@ def _http_error(error: HTTPException) -> Response:
         headers["Content-Range"] = f"bytes */{error.length}"
     code = HTTP_CODES.get(status, "refused")
     return _tell(Refusal(status, code, detail, headers=headers))
+
+
+def _other_version() -> Refusal | None:
+    """426 if the address is that of another version of the interface."""
+    match = VERSIONED.match(request.path)
+    if match is None or int(match["version"]) == PROTOCOL:
+        return None
+    with_ = services()
+    source = with_.peers.subnet(request.environ)
+    with_.incidents.record("upgrade", source, f"asked for /{match['door']}/v{match['version']}")
+    whose = (
+        "Update your program."
+        if int(match["version"]) < PROTOCOL
+        else "The project's server must be updated first."
+    )
+    return Refusal(
+        426,
+        "upgrade",
+        f"This server speaks version {PROTOCOL} here, not {int(match['version'])}. {whose}",
+        headers={"Upgrade": f"idlegrid/{PROTOCOL}"},
+    )
 
 
 def _fault(error: Exception) -> Response:

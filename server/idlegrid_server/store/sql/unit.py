@@ -136,13 +136,16 @@ UNITS_FAILED_AFTER = Query(
 )
 UNIT_FAILURES = Query(
     "unit_failures",
-    "why a stage's units failed, most frequent first",
+    "why a stage's units failed, and their newest failed task, most frequent first",
     """
-    SELECT reason, COUNT(*), MIN(idx) FROM work_unit
-    WHERE stage_id = :stage_id AND state = 'failed'
-    GROUP BY reason ORDER BY COUNT(*) DESC, reason LIMIT :limit
+    SELECT reason, cause, COUNT(*), MIN(idx) FROM (
+      SELECT u.reason AS reason, u.idx AS idx, COALESCE(
+               (SELECT t.reason FROM task t WHERE t.unit_id = u.id AND t.state = 'error'
+                ORDER BY t.id DESC LIMIT 1), '') AS cause
+      FROM work_unit u WHERE u.stage_id = :stage_id AND u.state = 'failed') AS failed
+    GROUP BY reason, cause ORDER BY COUNT(*) DESC, reason, cause LIMIT :limit
     """,
-    lambda row: (str(row[0]), int(row[1]), int(row[2])),
+    lambda row: (str(row[0]), str(row[1]), int(row[2]), int(row[3])),
 )
 UNIT_INPUTS_AFTER = Query(
     "unit_inputs_after",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from flask import Response, request
 
+from idlegrid_server.domain.reason import TASK, UNIT
 from idlegrid_server.store.command import CancelBatch, CreateBatch, PauseBatch, ResumeBatch
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import VERSION_BY_ID
@@ -75,7 +76,7 @@ def find_batch(db: Connection, account: Account, batch: str) -> BatchRow:
     return row
 
 
-def _read_form(with_: Services) -> BatchForm:
+def _read_form(with_: Services, source: str) -> BatchForm:
     limit = body_bytes_max(with_)
     try:
         data = unpack(read_body(with_, request), request.headers.get("Content-Encoding", ""), limit)
@@ -83,14 +84,16 @@ def _read_form(with_: Services) -> BatchForm:
     except OverflowError:
         raise too_large(with_, request, limit) from None
     except (msgspec.DecodeError, ValueError) as error:
+        with_.incidents.record("malformed", source, f"a batch: {error}")
         raise malformed(f"The body cannot be read: {error}.") from error
     if form is None:
-        raise bad_batch(faults)
+        raise bad_batch(with_, source, faults)
     return form
 
 
-def bad_batch(faults: Sequence[str]) -> Refusal:
-    """422 with all faults."""
+def bad_batch(with_: Services, source: str, faults: Sequence[str]) -> Refusal:
+    """422 with all faults; the first of them stands in the admin's list."""
+    with_.incidents.record("bad_batch", source, faults[0])
     return Refusal(
         422,
         "bad_batch",
@@ -118,11 +121,12 @@ def submit(account: Account) -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (1 <= len(key) <= KEY_CHARS_MAX and key.isprintable()):
         raise malformed(f"An Idempotency-Key has 1 to {KEY_CHARS_MAX} printable characters.")
-    form = _read_form(with_)
+    source = with_.ids.encode("account", account.id)
+    form = _read_form(with_, source)
     with with_.store.reading() as db:
         checked, faults = check_form(db, account.id, form)
     if checked is None:
-        raise bad_batch(faults)
+        raise bad_batch(with_, source, faults)
     result = with_.store.execute(
         CreateBatch(
             now=with_.clock(),
@@ -141,7 +145,8 @@ def submit(account: Account) -> Response:
     if result.status == "conflict":
         raise Refusal(409, "conflict", "This Idempotency-Key was used before for another batch.")
     if result.status == "missing_files":
-        raise bad_batch([f"the file {digest.hex()} was not uploaded" for digest in result.missing])
+        faults = [f"the file {digest.hex()} was not uploaded" for digest in result.missing]
+        raise bad_batch(with_, source, faults)
     with_.wake_compute()
     made = result.status == "created"
     public = with_.ids.encode("batch", result.batch_id)
@@ -244,11 +249,13 @@ def _failures(db: Connection, stage: StageRow) -> list[FailureReply]:
         FailureReply(
             stage=stage.idx,
             reason=reason,
+            cause=cause,
+            words=TASK.get(cause, UNIT.get(reason, "")),
             count=count,
             example=str(index),
             stderr=_stderr(db, stage.id, index),
         )
-        for reason, count, index in db.fetch_all(
+        for reason, cause, count, index in db.fetch_all(
             UNIT_FAILURES, stage_id=stage.id, limit=FAILURES_SHOWN
         )
     ]

@@ -159,13 +159,15 @@ class StageReply(Reply, frozen=True):
 
 
 class FailureReply(Reply, frozen=True):
-    """Failed units with one reason, and an example of them."""
+    """Failed units with one reason and one cause, and an example of them."""
 
     stage: int
-    reason: str
+    reason: str  # of the units
     count: int
     example: str  # the index of a unit
     stderr: str = ""
+    cause: str = ""  # why their newest failed task failed; empty if none did
+    words: str = ""  # the cause (or else the reason) in a sentence
 
 
 class BatchReply(Reply, frozen=True):

@@ -38,15 +38,20 @@ def read_exchange(with_: Services, device: Device) -> ExchangeRequest:
         asked = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            guard_protocol(_decode_version(data).protocol, PROTOCOL)
+            _guard(with_, device, _decode_version(data).protocol)
         with_.incidents.record("malformed", device.subnet, str(error))
         raise malformed(f"The body cannot be read: {error}.") from error
-    if asked.protocol != PROTOCOL:
-        with_.incidents.record("upgrade", device.subnet, f"protocol version {asked.protocol}")
-        guard_protocol(asked.protocol, PROTOCOL)
+    _guard(with_, device, asked.protocol)
     if asked.request_id != device.request_id:
         raise malformed("The request id in the body is not the one in the header.")
     return asked
+
+
+def _guard(with_: Services, device: Device, version: int) -> None:
+    """Raise a 426 refusal unless ``version`` is ours, and note that somebody spoke another."""
+    if version != PROTOCOL:
+        with_.incidents.record("upgrade", device.subnet, f"protocol version {version}")
+    guard_protocol(version, PROTOCOL)
 
 
 def run_exchange(with_: Services, device: Device, asked: ExchangeRequest) -> Answered:
