@@ -1,7 +1,6 @@
 """What the rest of ``store/`` needs of a database connection, whichever engine is behind it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from .query import Query
@@ -43,8 +42,4 @@ class Connection(Protocol):
 
     def insert(self, query: Query[Any], **values: Any) -> int:
         """Run an ``INSERT … RETURNING id`` and return the id."""
-        ...
-
-    def savepoint(self) -> "AbstractContextManager[None]":
-        """A part of the transaction that an exception inside the block undoes alone."""
         ...

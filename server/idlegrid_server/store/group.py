@@ -101,14 +101,18 @@ class Group:
 
     def _do(self, command: Command[Any]) -> tuple[bytes, Any]:
         """The encoded answer, and the answer itself unless it is an error."""
+        raw = self.db.raw
+        raw.execute("SAVEPOINT command")
         try:
-            with self.db.savepoint():
-                answer = apply(self.db, command)
-            return encode((True, answer)), answer
+            answer = apply(self.db, command)
+            payload = encode((True, answer))
         except Exception as error:
-            if not self.db.raw.in_transaction:
+            if not raw.in_transaction:
                 raise  # the disk is full: nothing of the group is left
-            return encode_error(_told(error, type(command).__name__)), None
+            raw.execute("ROLLBACK TO command")
+            answer, payload = None, encode_error(_told(error, type(command).__name__))
+        raw.execute("RELEASE command")
+        return payload, answer
 
 
 def _told(error: Exception, what: str) -> StoreError:

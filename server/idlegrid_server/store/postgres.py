@@ -68,11 +68,6 @@ class PostgresConnection:
             raise StoreFailed("no_row", f"query {query.name} inserted nothing")
         return int(row[0])
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        with self.raw.transaction():
-            yield
-
     def _run(self, query: Query[Any], values: dict[str, Any]) -> "psycopg.Cursor[tuple[Any, ...]]":
         self.statements += 1
         if query.listed:

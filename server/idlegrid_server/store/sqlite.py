@@ -1,8 +1,7 @@
 """SQLite behind the store's :class:`Connection`. WAL and synchronous=FULL, always, and checked."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +26,6 @@ class SqliteConnection:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self.statements = 0
-        self._savepoints = 0
 
     def execute(self, query: Query[Any], **values: Any) -> int:
         return self._run(query, values).rowcount
@@ -54,23 +52,6 @@ class SqliteConnection:
         cursor.close()
         return int(new_id)
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        name = f"s{self._savepoints}"
-        self._savepoints += 1
-        self.raw.execute(f"SAVEPOINT {name}")
-        try:
-            yield
-        except BaseException:
-            if self.raw.in_transaction:  # a full disk may have ended it already
-                self.raw.execute(f"ROLLBACK TO {name}")
-                self.raw.execute(f"RELEASE {name}")
-            raise
-        else:
-            self.raw.execute(f"RELEASE {name}")
-        finally:
-            self._savepoints -= 1
-
     def begin(self, *, write: bool) -> None:
         """Open a transaction; a writing one takes the lock at once, so that it cannot fail late."""
         self.raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -95,21 +76,15 @@ class SqliteConnection:
         counts = []
         bound = dict(values)
         for name in query.listed:
-            members = bound.pop(name)
-            count = _padded(len(members))
+            members = bound.pop(name) or (None,)  # None is equal to nothing
+            count = len(members)
+            if count & (count - 1):  # up to a power of two: few texts, found prepared again
+                count = 1 << count.bit_length()
+                members = (*members, *(members[-1:] * (count - len(members))))
             counts.append(count)
-            if members:
-                last = members[-1]
-                for i in range(count):
-                    bound[f"{name}_{i}"] = members[i] if i < len(members) else last
-            else:
-                bound[f"{name}_0"] = None  # equal to nothing
+            for i, member in enumerate(members):
+                bound[f"{name}_{i}"] = member
         return self.raw.execute(query.sqlite_with(tuple(counts)), bound)
-
-
-def _padded(count: int) -> int:
-    """The next power of two, so that few texts exist and prepared statements are found again."""
-    return 1 << max(0, count - 1).bit_length()
 
 
 def open_sqlite(path: Path, *, write: bool) -> SqliteConnection:
