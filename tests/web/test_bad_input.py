@@ -8,7 +8,7 @@ from idlegrid_server.store.sql.unit import UNITS_OF_STAGE_AFTER
 from idlegrid_shared import wire
 
 from .scientist import Scientist
-from .world import Host, World, code_of, problem_of
+from .world import Host, World, code_of, problem_of, result
 
 
 @pytest.fixture
@@ -83,3 +83,25 @@ def test_failed_units_are_grouped_by_what_went_wrong(world: World) -> None:
         ),
         (1, "too_many_errors", "out_of_ops", "The program reached its limit of instructions."),
     ]
+
+
+def test_units_that_wait_for_a_new_computer_say_so(world: World) -> None:
+    """Two units wait for a second host, and the one that asks has computed both."""
+    batch = world.batch(2)
+    address = f"/api/v1/batches/{world.services.ids.encode('batch', batch)}"
+    headers = {"Authorization": f"Bearer {world.token()}"}
+
+    def why() -> str:
+        return str(world.http.get(address, headers=headers).json["why"])  # type: ignore[index]
+
+    assert "no computer has asked for work" in why()
+    host = Host(world)
+    host.enrol()
+    assert why() == "0 of 2 work units agree; 2 are under way."
+    host.exchange(reports=tuple(result(task) for task in host.get_tasks(2)))
+    assert why() == (
+        "0 of 2 work units agree; 2 work units wait for a computer that has not tried them: "
+        "1 computer is attached, and it had its copy. Attach one more."
+    )
+    Host(world).enrol()
+    assert why() == "0 of 2 work units agree; 2 are under way."

@@ -147,6 +147,25 @@ UNIT_FAILURES = Query(
     """,
     lambda row: (str(row[0]), str(row[1]), int(row[2]), int(row[3])),
 )
+UNITS_WITHOUT_PARTNER = Query(
+    "units_without_partner",
+    "how many begun units wait while no computer that asks may have a copy (of so many looked at)",
+    """
+    SELECT COUNT(*) FROM (
+      SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+      ORDER BY id LIMIT :limit) AS u
+    WHERE NOT EXISTS (
+      SELECT 1 FROM host h WHERE h.state {in:states} AND h.last_seen_at >= :since
+      AND NOT EXISTS (
+        SELECT 1 FROM task t WHERE t.unit_id = u.id AND (
+          t.host_id = h.id
+          OR (:by_account = 1 AND (t.account_id = h.account_id OR (
+                t.host_id IS NOT NULL AND t.account_id IS NULL AND h.account_id IS NULL
+                AND t.subnet = h.subnet)))
+          OR (:by_subnet = 1 AND t.subnet = h.subnet))))
+    """,
+    lambda row: int(row[0]),
+)
 UNIT_INPUTS_AFTER = Query(
     "unit_inputs_after",
     "a stage's table with the state each line ended in, for a combine",

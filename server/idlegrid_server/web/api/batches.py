@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from flask import Response, request
 
+from idlegrid_server.domain.matching import SERVED
 from idlegrid_server.domain.reason import TASK, UNIT
 from idlegrid_server.store.command import CancelBatch, CreateBatch, PauseBatch, ResumeBatch
 from idlegrid_server.store.connection import Connection
@@ -38,7 +39,7 @@ from .reply import (
 )
 from .route import CURSOR, LIMIT, Parameter, Routes, reply
 from .spec import BatchForm, check_form, read_form
-from .why import why_sentence
+from .why import Computers, why_sentence
 
 DAY_US = 86_400 * 1_000_000
 KEY_CHARS_MAX = 100
@@ -176,8 +177,8 @@ def list_batches(account: Account) -> Response:
         stages: dict[int, list[StageRow]] = {row.id: [] for row in rows}
         for stage in db.fetch_all(STAGES_OF_BATCHES, batch_ids=list(stages)):
             stages[stage.batch_id].append(stage)
-        seen = hosts_seen(db, with_.clock())
-        batches = tuple(batch_reply(with_, db, row, stages[row.id], seen) for row in rows)
+        there = computers(with_, db)
+        batches = tuple(batch_reply(with_, db, row, stages[row.id], there) for row in rows)
     following = with_.ids.encode("batch", rows[-1].id) if len(rows) == limit else None
     return reply(BatchList(batches, following))
 
@@ -196,18 +197,21 @@ def show_batch(account: Account, batch: str) -> Response:
     with with_.store.reading() as db:
         row = find_batch(db, account, batch)
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=row.id)
-        shown = batch_reply(with_, db, row, stages, hosts_seen(db, with_.clock()))
+        shown = batch_reply(with_, db, row, stages, computers(with_, db))
         failures = tuple(failure for stage in stages for failure in _failures(db, stage))
     return reply(msgspec.structs.replace(shown, failures=failures))
 
 
-def hosts_seen(db: Connection, now: int) -> int:
-    """How many computers asked for work within a day."""
-    return sum(seen for _, _, seen, _ in db.fetch_all(HOST_COUNTS, since=now - DAY_US))
+def computers(with_: Services, db: Connection) -> Computers:
+    """The computers that asked for work within a day and may get some."""
+    since = with_.clock() - DAY_US
+    counts = db.fetch_all(HOST_COUNTS, since=since)
+    seen = sum(seen for state, _, seen, _ in counts if state in SERVED)
+    return Computers(seen, since, with_.config.dispatch.distinct)
 
 
 def batch_reply(
-    with_: Services, db: Connection, row: BatchRow, stages: list[StageRow], seen: int
+    with_: Services, db: Connection, row: BatchRow, stages: list[StageRow], there: Computers
 ) -> BatchReply:
     """A batch as it is shown, without its failures."""
     version = db.fetch_one(VERSION_BY_ID, app_version_id=row.app_version_id)
@@ -218,7 +222,7 @@ def batch_reply(
         version=version.version if version is not None else "",
         state=row.state,
         reason=row.reason,
-        why=why_sentence(db, row, stages, seen),
+        why=why_sentence(db, row, stages, there),
         priority=row.priority,
         revision=row.revision,
         public=is_public(row),

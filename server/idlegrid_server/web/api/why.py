@@ -1,20 +1,37 @@
 """Why a batch stands where it stands: one sentence, the cause and what comes next."""
 
+from collections.abc import Collection
+
+import msgspec
+
+from idlegrid_server.domain.matching import SERVED
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.batch import BatchRow, StageRow
 from idlegrid_server.store.sql.job import JOB_NEWEST_OF_OBJECT
-from idlegrid_server.store.sql.unit import UNITS_OF_STAGE_AFTER
+from idlegrid_server.store.sql.unit import UNITS_OF_STAGE_AFTER, UNITS_WITHOUT_PARTNER
+
+UNITS_LOOKED_AT = 1_000  # of those that wait for a partner
 
 
-def why_sentence(db: Connection, batch: BatchRow, stages: list[StageRow], hosts_seen: int) -> str:
-    """The sentence for people; ``hosts_seen`` computers asked for work lately."""
+class Computers(msgspec.Struct, frozen=True):
+    """Who asks for work: ``seen`` computers since ``since`` (µs); what copies must not share."""
+
+    seen: int
+    since: int
+    distinct: Collection[str] = ()
+
+
+def why_sentence(
+    db: Connection, batch: BatchRow, stages: list[StageRow], computers: Computers
+) -> str:
+    """The sentence for people."""
     reason = batch.reason.strip().splitlines()[0] if batch.reason.strip() else ""
     if batch.state in ("draft", "checking"):
         job = db.fetch_one(JOB_NEWEST_OF_OBJECT, kind="submit", object_id=batch.id)
         progress = f" So far: {job.progress}." if job is not None and job.progress else ""
         return f"The server checks the table of work units before any goes out.{progress}"
     if batch.state in ("running", "canary"):
-        return _running(stages[0], hosts_seen)
+        return _running(db, stages[0], computers)
     if batch.state == "combining":
         return _combining(db, stages[-1])
     if batch.state == "paused":
@@ -33,14 +50,42 @@ def why_sentence(db: Connection, batch: BatchRow, stages: list[StageRow], hosts_
     return reason
 
 
-def _running(stage: StageRow, hosts_seen: int) -> str:
+def _running(db: Connection, stage: StageRow, computers: Computers) -> str:
     left = stage.expected - stage.assimilated - stage.failed - stage.cancelled
-    if hosts_seen == 0:
+    if computers.seen == 0:
         return (
             f"{left:,} work units wait: no computer has asked for work in the last day. "
             "They go out as soon as one does."
         )
-    return f"{stage.assimilated:,} of {stage.expected:,} work units agree; {left:,} are under way."
+    done = f"{stage.assimilated:,} of {stage.expected:,} work units agree"
+    lonely = db.fetch_one(
+        UNITS_WITHOUT_PARTNER,
+        stage_id=stage.id,
+        limit=UNITS_LOOKED_AT,
+        states=list(SERVED),
+        since=computers.since,
+        by_account=int("account" in computers.distinct),
+        by_subnet=int("subnet" in computers.distinct),
+    )
+    if lonely:
+        return f"{done}; {_lonely(lonely, left, computers)}"
+    return f"{done}; {left:,} are under way."
+
+
+def _lonely(count: int, left: int, computers: Computers) -> str:
+    """That units wait for somebody new."""
+    many = "+" if count >= UNITS_LOOKED_AT else ""
+    units = "work unit waits" if count == 1 else "work units wait"
+    them = "it" if count == 1 else "them"
+    attached = "1 computer is" if computers.seen == 1 else f"{computers.seen:,} computers are"
+    whose = ""
+    if {"account", "subnet"} & set(computers.distinct):
+        whose = " (computers of one owner or one network count as one)"
+    rest = f" {left - count:,} more are under way." if left > count and not many else ""
+    return (
+        f"{count:,}{many} {units} for a computer that has not tried {them}: {attached} attached, "
+        f"and {'it' if computers.seen == 1 else 'each'} had its copy{whose}. Attach one more.{rest}"
+    )
 
 
 def _combining(db: Connection, stage: StageRow) -> str:

@@ -9,7 +9,7 @@ from idlegrid_server.store.sql.batch import BATCH_BY_ID, STAGES_OF_BATCH, BatchR
 from idlegrid_server.store.sql.unit import TASKS_OF_UNITS, UNITS_OF_STAGE_AFTER
 from idlegrid_server.web.access import access, services
 from idlegrid_server.web.api.answers import find_answer, find_entry
-from idlegrid_server.web.api.batches import hosts_seen, is_public
+from idlegrid_server.web.api.batches import computers, is_public
 from idlegrid_server.web.api.page import decode_id, moment
 from idlegrid_server.web.api.why import why_sentence
 from idlegrid_server.web.file import find_file, send_content
@@ -96,7 +96,7 @@ def show_batch(batch: str) -> Response:
         row = find_public(db, batch)
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=row.id)
         version = db.fetch_one(VERSION_BY_ID, app_version_id=row.app_version_id)
-        why = why_sentence(db, row, stages, hosts_seen(db, with_.clock()))
+        why = why_sentence(db, row, stages, computers(with_, db))
         states = with_.recent.get(("states", row.id), lambda: _states(db, stages[0]))
         answer = _answer(db, row)
     counts = _counts(stages[0], states)
