@@ -62,7 +62,9 @@ def test_a_dead_workers_job_is_taken_over_before_its_lease_ends(
     assert bench.jobs() == 1
 
 
-@pytest.mark.parametrize("worker", [takeover.worker_name("compute"), "compute", ""])
+@pytest.mark.parametrize(
+    "worker", [takeover.worker_name("compute"), "compute", ""], ids=["living", "nameless", "empty"]
+)
 def test_a_living_or_unknown_worker_keeps_its_job(bench: Bench, worker: str) -> None:
     claim(bench, worker)
     assert takeover.take_over(replace(bench.tools, worker="another")) == 0
