@@ -6,9 +6,10 @@ from idlegrid_server.pipeline.passes import run_passes
 from idlegrid_server.store.sql.batch import STAGES_OF_BATCH
 from idlegrid_server.store.sql.unit import UNITS_OF_STAGE_AFTER
 from idlegrid_shared import wire
+from idlegrid_shared.signing import new_key
 
 from .scientist import Scientist
-from .world import Host, World, code_of, problem_of, result
+from .world import MODULE, Host, World, code_of, problem_of, result
 
 
 @pytest.fixture
@@ -50,6 +51,22 @@ def test_a_batch_with_a_missing_file_is_noted_and_nothing_is_made(
     assert code_of(response) == (422, "bad_batch")
     assert "was not uploaded" in problem_of(response).detail
     assert world.incidents() == {"bad_batch": 1}
+
+
+def test_a_publisher_may_publish_as_soon_as_the_admin_allowed_it(
+    world: World, ada: Scientist
+) -> None:
+    stranger = world.publisher
+    world.publisher = new_key()
+    world.delegate()
+    ada.upload(MODULE)
+    signed = world.release(key=stranger)
+    response = ada.send("POST", "apps/sky-map/versions", signed)
+    assert code_of(response) == (403, "unknown_publisher")
+    assert world.incidents() == {"unknown_publisher": 1}
+    world.publisher = stranger
+    world.delegate()  # and no moment passes
+    assert ada.send("POST", "apps/sky-map/versions", signed).status_code == 201
 
 
 def test_failed_units_are_grouped_by_what_went_wrong(world: World) -> None:

@@ -77,6 +77,7 @@ def test_a_lower_sequence_number_tells_a_clone(world: World, host: Host) -> None
 def test_an_unknown_device_is_told_to_enrol(world: World) -> None:
     stranger = Host(world)
     assert code_of(stranger.send_exchange(stranger.request())) == (401, "unknown_host")
+    assert world.incidents() == {"unknown_host": 1}
 
 
 def test_a_banned_host_learns_why(world: World, host: Host) -> None:

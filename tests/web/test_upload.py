@@ -113,6 +113,7 @@ def test_more_than_the_program_may_write_cannot_be_announced(world: World, host:
     (task,) = host.get_tasks(1)
     response = host.post(UPLOADS, wanted(task.task, BIG, OUTPUT_BYTES + 1))
     assert code_of(response) == (413, "too_large")
+    assert world.incidents() == {"too_large": 1}
     first = opened(host, task.task, b"a" * 200_000)
     assert not first.done
     response = host.post(UPLOADS, wanted(task.task, b"b" * 200_000))
@@ -187,5 +188,6 @@ def test_a_full_disk_is_told_and_keeps_what_came(world: World, host: Host, monke
         patched.setattr("idlegrid_server.files.partial.os.fsync", full)
         response = send(host, name, 1000, b"")
     assert code_of(response) == (503, "disk_full")
+    assert world.incidents() == {"disk_full": 1}
     assert response.headers["Retry-After"]
     assert patch(host, name, 1000, BIG[1000:]).done

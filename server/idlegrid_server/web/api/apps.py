@@ -75,12 +75,15 @@ def _no_delegations() -> Refusal:
 def read_release(with_: Services, signed: Signed, app: str) -> Release:
     """The release, if it may be published here as ``app``; raises a 403 or 422 refusal."""
     try:
-        delegations = with_.trust.current().delegations
+        delegations = with_.trust.newest().delegations
         release = open_release(signed, delegations)
     except NoDelegations as error:
         raise _no_delegations() from error
     except (SignatureError, LimitError, ValueError) as error:
-        raise _not_signed(signed, delegations, app, error) from error
+        refusal = _not_signed(signed, delegations, app, error)
+        source = with_.peers.subnet(request.environ)
+        with_.incidents.record(refusal.code, source, f"publishing {app[:100]}: {refusal.detail}")
+        raise refusal from error
     faults = list(_release_faults(release, app))
     if faults:
         raise Refusal(
