@@ -23,15 +23,28 @@ def count(world: World, store: LocalStore, tasks: int) -> int:
 def test_statements_do_not_grow_with_the_tables_or_the_request(local: LocalStore) -> None:
     """100 units or 20,000; one report and one task, or 60 of each: the same statements."""
     world = World(local)
-    world.batch(200)
+    world.batch(100, priority=1)
     small = count(world, local, 1)
+    world.batch(200, priority=2)
     many = count(world, local, 60)
-    world.batch(20_000, priority=1)
+    world.batch(20_000, priority=3)
     for _ in range(50):
         world.host()
     large = count(world, local, 1)
     assert small == many == large
     assert small <= 16
+
+
+def test_statements_are_bounded_where_most_units_are_barred(local: LocalStore) -> None:
+    """A host that has a task of every unit looks around, but not for long."""
+    world = World(local)
+    world.batch(300)
+    host = world.host(cores=64)
+    held = [task.task_id for task in host.take(200)]
+    world.later(1)
+    before = local.statements
+    host.exchange(want=100, held=held)
+    assert local.statements - before <= 20
 
 
 def test_an_idle_exchange_is_four_statements(local: LocalStore) -> None:

@@ -381,6 +381,7 @@ manifest = Table(
     metadata,
     Column("hash", LargeBinary(32), primary_key=True),
     Column("body", LargeBinary, nullable=False),  # canonical JSON
+    sqlite_with_rowid=False,  # small rows found by their key alone: one page written, not two
 )
 
 # Which output stands in a stage's index, revision by revision; `until` = the revision it left at.
@@ -400,6 +401,7 @@ output = Table(
         sqlite_where=text("until IS NULL"),
         postgresql_where=text("until IS NULL"),
     ),
+    sqlite_with_rowid=False,
 )
 
 answer = Table(

@@ -15,7 +15,7 @@ from idlegrid_server.store.sql import exchange as sql
 from idlegrid_server.store.sql import host as host_sql
 
 SECOND = 1_000_000
-SPARE = 2  # begun and fresh units looked at, each, beyond what is wanted
+SPARE = 2  # begun units looked at beyond what is wanted
 WINDOW_MIN = 16  # the same, if none of those was enough
 STAGES_MAX = 64  # stages that an exchange knows of
 STAGES_TRIED = 4  # stages that it looks into
@@ -44,6 +44,11 @@ class _Search:
     wanted: int
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many tasks are still to be found."""
+        return self.wanted - len(self.tasks)
 
 
 def resend_lost(
@@ -149,23 +154,33 @@ def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
 
 
 def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
-    """Look at the head of a queue: first at just enough units, then at more, then elsewhere."""
+    """Begun units first, then fresh ones, then begun ones that lie further behind."""
     db = search.db
-    left = search.wanted - len(search.tasks)
-    seen: set[int] = set()
-    for window in (left + SPARE, max(WINDOW_MIN, 2 * left)):
-        units = db.fetch_all(sql.CANDIDATES, stage_id=queue.id, limit=window)
-        if not units and not seen:
-            if db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
-                db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
-            return
-        _take(search, queue, [unit for unit in units if unit[0] not in seen])
-        seen.update(unit_id for unit_id, _ in units)
-        if len(search.tasks) >= search.wanted or len(units) < window:
-            return
-    # The head of the queue is full of units that this host must not have. Others may lie behind
-    # them: look from a point that differs from exchange to exchange.
-    point = _point(search, queue.id)
+    window = search.left + SPARE
+    begun = db.fetch_all(sql.CANDIDATES_BEGUN, stage_id=queue.id, limit=window)
+    _take(search, queue, begun)
+    if not search.left:
+        return
+    fresh = db.fetch_all(sql.CANDIDATES_FRESH, stage_id=queue.id, limit=search.left)
+    _take(search, queue, fresh)
+    if search.left and len(begun) == window:
+        _look_behind(search, queue, begun)
+    if not (begun or fresh) and db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
+        db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
+
+
+def _look_behind(search: _Search, queue: sql.QueueRow, head: list[tuple[int, int]]) -> None:
+    """The head of the queue is full of units that this host must not have; others lie behind.
+
+    Look a little further, then from a point that differs from exchange to exchange.
+    """
+    db = search.db
+    seen = {unit_id for unit_id, _ in head}
+    window = max(WINDOW_MIN, 2 * search.left)
+    units = db.fetch_all(sql.CANDIDATES_BEGUN, stage_id=queue.id, limit=window)
+    _take(search, queue, [unit for unit in units if unit[0] not in seen])
+    seen.update(unit_id for unit_id, _ in units)
+    point = _point(search, queue.id) if search.left and len(units) == window else None
     if point is not None:
         units = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
         _take(search, queue, [unit for unit in units if unit[0] not in seen])
@@ -200,7 +215,7 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) ->
         for unit_id, started in units
         if unit_id in unsent
     ]
-    choice = choose(host, candidates, search.wanted - len(search.tasks), command.distinct)
+    choice = choose(host, candidates, search.left, command.distinct)
     search.barred += sum(refusal.count for refusal in choice.refusals)
     if choice.units:
         _send(search, queue, choice.units, unsent)

@@ -118,21 +118,23 @@ QUEUES_UNFIT = Query(
     lambda row: (str(row[0]), int(row[1]), int(row[2])),
 )
 
-CANDIDATES = Query(
-    "candidates",
-    "the head of a stage's queue: units that someone has begun, and fresh ones",
+CANDIDATES_BEGUN = Query(
+    "candidates_begun",
+    "the head of a stage's queue: units that someone has begun, which go first",
     """
-    SELECT * FROM (
-        SELECT id, started FROM work_unit
-        WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
-        {lock_free}
-    ) AS begun
-    UNION ALL
-    SELECT * FROM (
-        SELECT id, started FROM work_unit
-        WHERE stage_id = :stage_id AND started = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
-        {lock_free}
-    ) AS fresh
+    SELECT id, 1 FROM work_unit
+    WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
+    {lock_free}
+    """,
+    lambda row: (int(row[0]), int(row[1])),
+)
+CANDIDATES_FRESH = Query(
+    "candidates_fresh",
+    "units that nobody has begun",
+    """
+    SELECT id, 0 FROM work_unit
+    WHERE stage_id = :stage_id AND started = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
+    {lock_free}
     """,
     lambda row: (int(row[0]), int(row[1])),
 )
@@ -140,7 +142,7 @@ CANDIDATES_FROM = Query(
     "candidates_from",
     "begun units from some point on, when the head of the queue holds none for this host",
     """
-    SELECT id, started FROM work_unit
+    SELECT id, 1 FROM work_unit
     WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 AND id >= :point
     ORDER BY id LIMIT :limit {lock_free}
     """,

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hash", name="pk_manifest"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "output",
@@ -123,6 +124,7 @@ def upgrade() -> None:
         sa.Column("unit_id", sa.BigInteger(), nullable=False),
         sa.Column("manifest", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("stage_id", "idx", "since", name="pk_output"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ux_output_current",
