@@ -5,6 +5,7 @@ server there; 4 another project than the link names; 5 the server cannot be reac
 client works in the same data folder.
 """
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,8 @@ def attach(link: str, root: str, token: str, yes: bool, data: Path | None) -> No
         if is_locked(folder.lock):
             click.echo("The running client begins with it within a minute.")
         else:
-            click.echo("Start computing with: idlegrid-client run")
+            where = f" --data {shlex.quote(str(data))}" if data is not None else ""
+            click.echo(f"Start computing with: idlegrid-client run{where}")
 
 
 @cli.command()

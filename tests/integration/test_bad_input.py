@@ -208,7 +208,8 @@ def test_a_banned_computer_reads_why_and_the_admin_sees_it_knock(lab: BadLab) ->
 def test_after_all_that_everything_adds_up_and_work_goes_on(lab: BadLab, tmp_path: Path) -> None:
     app = write_app(tmp_path / "good", [2, 3])
     for name in ("host-3", "host-4"):
-        lab.good("idlegrid_client", "attach", lab.join_link, "--data", name, "--yes")
+        told = lab.good("idlegrid_client", "attach", lab.join_link, "--data", name, "--yes")
+        assert f"idlegrid-client run --data {name}" in told.out
     lab.good("idlegrid", "batch", "submit", app, "--name", "good")
     until(
         "the table's check",
