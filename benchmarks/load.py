@@ -20,6 +20,7 @@ from idlegrid_shared import wire
 from idlegrid_shared.documents import Receipt, TaskDescriptor
 from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.signing import (
+    Signed,
     encode_token,
     new_key,
     open_document,
@@ -30,7 +31,20 @@ from idlegrid_shared.signing import (
 
 PATH = "/rpc/v1/exchange"
 VERIFY_ONE_IN = 50
-decode_reply = msgspec.json.Decoder(wire.ExchangeReply).decode
+
+
+class _Offer(msgspec.Struct):
+    descriptor: Signed
+
+
+class _Reply(msgspec.Struct):
+    """What the generator needs of a reply; the rest is skipped."""
+
+    answers: tuple[wire.ReportAnswer, ...] = ()
+    tasks: tuple[_Offer, ...] = ()
+
+
+decode_reply = msgspec.json.Decoder(_Reply).decode
 decode_descriptor = msgspec.json.Decoder(TaskDescriptor).decode
 encode = msgspec.json.Encoder().encode
 

@@ -1,6 +1,7 @@
 """The store as processes of a running SQLite server use it: commands go to the one writer."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ R = TypeVar("R", bound=Result)
 ANSWER_S = 30.0
 CONNECT_S = 10.0  # as long as a restart of the writer may take
 CONNECT_AGAIN_S = 0.05
+CHUNK = 65_536
 
 
 class WriterStore:
@@ -91,6 +93,7 @@ class WriterStore:
                     raise StoreUnavailable(f"the writer does not answer: {error}") from error
                 self._sleep(CONNECT_AGAIN_S)
                 continue
+            _limit_in_kernel(connection, self._answer_s)
             self._mine.socket = connection
             with self._lock:
                 self._all.add(connection)
@@ -112,22 +115,36 @@ class WriterStore:
             self._all.discard(connection)
 
 
+def _limit_in_kernel(connection: socket.socket, seconds: float) -> None:
+    """A blocking socket with the kernel's own time limit: one poll less for each call."""
+    connection.settimeout(None)
+    limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
 def _receive(connection: socket.socket) -> bytes:
-    head = _exactly(connection, LENGTH.size)
-    (length,) = LENGTH.unpack(head)
+    """One answer; nothing follows it before the next request."""
+    data = _more(connection, CHUNK)
+    while len(data) < LENGTH.size:
+        data += _more(connection, CHUNK)
+    (length,) = LENGTH.unpack_from(data)
     if length > FRAME_BYTES_MAX:
         raise OSError(f"an answer of {length} bytes is too large")
-    return _exactly(connection, length)
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    data = connection.recv(count)
-    if len(data) == count:
-        return data
+    whole = LENGTH.size + length
+    if len(data) == whole:
+        return data[LENGTH.size :]
     parts = bytearray(data)
-    while len(parts) < count:
-        data = connection.recv(min(count - len(parts), 1 << 20))
-        if not data:
-            raise OSError("the writer closed the connection")
-        parts += data
-    return bytes(parts)
+    while len(parts) < whole:
+        parts += _more(connection, min(whole - len(parts), 1 << 20))
+    return bytes(parts[LENGTH.size :])
+
+
+def _more(connection: socket.socket, count: int) -> bytes:
+    try:
+        data = connection.recv(count)
+    except BlockingIOError as error:
+        raise TimeoutError("no answer came in time") from error
+    if not data:
+        raise OSError("the writer closed the connection")
+    return data

@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from .web_worker import LingeringWorker
 GRACE_S = 4
 SILENCE_S = 120  # a web process that does not even tick for so long is replaced
 KEEPALIVE_S = 30
+YOUNG_OBJECTS = 20_000
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes unnamed files there
 
 
@@ -38,7 +40,12 @@ class WebProcesses(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Make the application, once in each web process."""
-        return load_project(self.project)
+        application = load_project(self.project)
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+        return application
 
 
 def gunicorn_settings(project: Project, listener_fd: int, tls: tuple[str, str]) -> dict[str, Any]:

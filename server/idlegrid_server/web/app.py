@@ -14,6 +14,7 @@ from . import api, file, health, rpc, site
 from .access import services
 from .answer import store_refusal
 from .problem import Refusal, problem_response
+from .rpc.shortcut import with_shortcut
 from .services import Services
 from .site.page import error_page, wants_page
 
@@ -47,6 +48,7 @@ def create_app(with_: Services) -> Flask:
     app.register_error_handler(StoreError, _store_trouble)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
+    app.wsgi_app = with_shortcut(app, with_)  # type: ignore[method-assign, assignment]
     return app
 
 

@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("task", "wu", "batch", "host", "account", "token", "i
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 DIGITS = 13  # 65 bits; the first one holds four
-ROUNDS = 6
+ROUNDS = 4  # of a keyed function: a strong pseudorandom permutation (Luby & Rackoff 1988)
 SECRET_BYTES_MIN = 16
 _HALF = 0xFFFFFFFF
 _VALUE = {digit: value for value, digit in enumerate(ALPHABET)}

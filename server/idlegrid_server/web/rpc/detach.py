@@ -5,7 +5,7 @@ database has in progress for the host counts as aborted. The device key is spent
 """
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from idlegrid_server.store.command import SetHostState, StoreError
 from idlegrid_server.store.sql.exchange import HELD
@@ -24,12 +24,12 @@ REASON = "detached"
 def detach(device: Device) -> Response:
     """Hand everything back, and go."""
     with_ = services()
-    asked = read_exchange(with_, device)
+    asked = read_exchange(with_, device, request)
     with with_.store.reading() as db:
         host = db.fetch_one(HOST_BY_DEVICE, device=device.key)
         tasks = [] if host is None else db.fetch_all(HELD, host_id=host.id)
     if host is None:
-        raise host_refusal(device, "unknown_host", "")
+        raise host_refusal(with_, device, "unknown_host", "")
     if host.state == "retired" and host.last_request == asked.request_id:
         return answer(ExchangeReply(server_at=with_.clock(), next_contact_s=0.0))
     reported = {report.task for report in asked.reports}

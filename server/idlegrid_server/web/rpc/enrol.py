@@ -45,7 +45,7 @@ def enrol(device: Device) -> Response:
     except StoreError as error:
         raise store_refusal(error) from error
     if result.status == "forbidden":
-        raise host_refusal(device, "forbidden", result.reason)
+        raise host_refusal(with_, device, "forbidden", result.reason)
     if result.status == "bad_token":
         with_.incidents.record("bad_token", device.subnet, f"enrolment: {result.reason}")
         raise Refusal(403, "bad_token", f"The invitation is not good: {result.reason}.")

@@ -3,7 +3,7 @@
 import contextlib
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 
 from idlegrid_server.scheduler.exchange import Answered, Caller, ExchangeRefused
 from idlegrid_server.scheduler.trust import NoDelegations
@@ -31,9 +31,9 @@ _decode = msgspec.json.Decoder(ExchangeRequest).decode
 _decode_version = msgspec.json.Decoder(_Version).decode
 
 
-def read_exchange(with_: Services, device: Device) -> ExchangeRequest:
-    """The request in the body; raises a 400, 413, 415 or 426 refusal."""
-    data = device_body(with_, request, device)
+def read_exchange(with_: Services, device: Device, sent: Request) -> ExchangeRequest:
+    """The request in the body of ``sent``; raises a 400, 413, 415 or 426 refusal."""
+    data = device_body(with_, sent, device)
     try:
         asked = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -60,23 +60,27 @@ def run_exchange(with_: Services, device: Device, asked: ExchangeRequest) -> Ans
     try:
         return with_.scheduler.exchange(asked, caller)
     except ExchangeRefused as error:
-        raise host_refusal(device, error.status, error.reason) from error
+        raise host_refusal(with_, device, error.status, error.reason) from error
     except NoDelegations as error:
         raise no_delegations() from error
     except StoreError as error:
         raise store_refusal(error) from error
 
 
-@access("device")
-def exchange(device: Device) -> Response:
+def answer_exchange(with_: Services, device: Device, sent: Request) -> Response:
     """Reports in, receipts and tasks out."""
-    with_ = services()
-    answered = run_exchange(with_, device, read_exchange(with_, device))
+    answered = run_exchange(with_, device, read_exchange(with_, device, sent))
     for refused in answered.refused:
         if refused.code in NOTED:
             host = with_.ids.encode("host", answered.host_id)
             with_.incidents.record(refused.code, host, f"report: {refused.text}")
     return answer(answered.reply)
+
+
+@access("device")
+def exchange(device: Device) -> Response:
+    """The route, as Flask knows it; :mod:`.shortcut` answers most of its requests."""
+    return answer_exchange(services(), device, request)
 
 
 def register(blueprint: Blueprint) -> None:

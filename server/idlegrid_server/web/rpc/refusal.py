@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from idlegrid_server.web.access import Device, services
+from idlegrid_server.web.access import Device
 from idlegrid_server.web.problem import Refusal
+from idlegrid_server.web.services import Services
 
 
-def host_refusal(device: Device, status: str, reason: str) -> Refusal:
+def host_refusal(with_: Services, device: Device, status: str, reason: str) -> Refusal:
     """Why a host gets nothing, as the store says it; noted where an admin should know."""
-    note = services().incidents.record
+    note = with_.incidents.record
     source = device.key_hex[:16]
     if status == "unknown_host":
         note("unknown_host", device.subnet, f"device {source}… is not known")

@@ -39,9 +39,9 @@ def _host_id(with_: Services, device: Device) -> int:
     except StoreError as error:
         raise store_refusal(error) from error
     if host is None:
-        raise host_refusal(device, "unknown_host", "")
+        raise host_refusal(with_, device, "unknown_host", "")
     if host.state in SHUT_OUT:
-        raise host_refusal(device, "forbidden", host.reason)
+        raise host_refusal(with_, device, "forbidden", host.reason)
     return host.id
 
 
