@@ -7,7 +7,6 @@ again and again while the batch runs, and expects the same bytes.
 import argparse
 import csv
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -182,7 +181,7 @@ def main() -> int:
             demo.chaos.ended.set()
         demo.stage.kill_all()
         if demo.words.remove:
-            shutil.rmtree(demo.stage.folder, ignore_errors=True)
+            demo.stage.remove()
     return 0
 
 

@@ -1,7 +1,6 @@
 """The demo's stage: one project, its server, its scientist and its volunteers, in one folder."""
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -183,9 +182,3 @@ class Stage:
     def remove(self) -> None:
         """Delete everything the demo made."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def restarts(self) -> dict[str, int]:
-        """How often the server's supervisor started each of its processes again."""
-        with contextlib.suppress(OSError, ValueError):
-            return dict(json.loads(self.serve_json.read_text(encoding="utf-8")).get("restarts", {}))
-        return {}
