@@ -153,10 +153,12 @@ def test_e14_a_late_error_is_recorded() -> None:
     assert accept_report(silent(0), 10, "error", "trap").state == "error"
 
 
-def test_e15_a_report_after_the_host_left_is_acknowledged_and_changes_nothing() -> None:
+def test_e15_a_report_after_the_host_left_is_refused_and_changes_nothing() -> None:
+    """A receipt would have to name a manifest that was never stored, and the client rejects it."""
     lost = msgspec.structs.replace(out(0), state="lost")
     decision = accept_report(lost, 10, "success", "ok")
-    assert (decision.fate, decision.state) == ("duplicate", None)
+    assert (decision.fate, decision.state) == ("refused", None)
+    assert "left the project" in decision.text
 
 
 def test_e16_a_second_report_is_acknowledged_and_changes_nothing() -> None:

@@ -46,9 +46,14 @@ def accept_report(
         return ReportDecision("refused", text="There is no such task here.")
     if task.host_id != host_id:
         return ReportDecision("refused", text="This task was never given to this computer.")
+    if task.state == "lost":
+        # There is no result that a receipt could prove: it was given up for good.
+        return ReportDecision(
+            "refused",
+            text="It was given up when this computer left the project; another does it now.",
+        )
     if task.state not in AWAITED:
-        # Received already, or given up for good when the host left: acknowledged, not repeated.
-        return ReportDecision("duplicate")
+        return ReportDecision("duplicate")  # received already: acknowledged, not repeated
     if outcome == "success" and task.state == "timed_out" and replaced:
         return ReportDecision(
             "refused",

@@ -16,7 +16,6 @@ from idlegrid_server.project import Project, open_project
 from idlegrid_server.web.wsgi import load_project
 
 from .tied import PR_SET_PDEATHSIG
-from .web_worker import LingeringWorker
 
 GRACE_S = 4
 SILENCE_S = 120  # a web process that does not even tick for so long is replaced
@@ -55,7 +54,7 @@ def gunicorn_settings(project: Project, listener_fd: int, tls: tuple[str, str]) 
         "bind": [f"fd://{listener_fd}"],
         "workers": web.processes,
         "threads": web.threads,
-        "worker_class": LingeringWorker,
+        "worker_class": "gthread",
         "worker_connections": 2000,
         "timeout": SILENCE_S,
         "graceful_timeout": GRACE_S,

@@ -14,15 +14,7 @@ from idlegrid_shared.wire import EnrolReply, EnrolRequest
 
 from .refusal import host_refusal
 
-TASKS_PER_CORE = 4
-TASKS_MIN = 8
-TASKS_MAX = 400  # a claim of 4,096 cores is not believed at once
 _decoder = msgspec.json.Decoder(EnrolRequest)
-
-
-def tasks_max(cores: int) -> int:
-    """How many tasks a new host may have in progress."""
-    return min(TASKS_MAX, max(TASKS_MIN, TASKS_PER_CORE * cores))
 
 
 @access("device")
@@ -39,7 +31,6 @@ def enrol(device: Device) -> Response:
                 machine=machine_facts(asked.machine),
                 subnet=device.subnet,
                 token=token_hash(asked.token) if asked.token else None,
-                tasks_max=tasks_max(asked.machine.cores),
             )
         )
     except StoreError as error:
