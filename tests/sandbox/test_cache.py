@@ -133,5 +133,6 @@ def test_another_profile_or_version_is_another_file() -> None:
         cache_name("1" * 64, "50.0.1", PROFILE),
         cache_name("0" * 64, "50.0.1", PROFILE | {"nan_canonical": True}),
         cache_name("0" * 64, "50.0.1", PROFILE | {"max_wasm_stack_bytes": 1 << 19}),
+        cache_name("0" * 64, "50.0.1", PROFILE, "pulley"),
     }
-    assert len(names) == 5
+    assert len(names) == 6

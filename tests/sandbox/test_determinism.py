@@ -54,6 +54,15 @@ def test_optimisation_changes_neither_bytes_nor_ops(lab: Lab) -> None:
     assert (first.outputs, first.ops) == (second.outputs, second.ops)
 
 
+def test_the_interpreter_gives_the_same_bytes_and_ops(lab: Lab) -> None:
+    """Pulley is another way to run a module; twice, as the second time comes from the cache."""
+    machine = lab.run(CURIOUS)
+    for _ in range(2):
+        interpreted = lab.run(CURIOUS, executor="pulley")
+        assert interpreted.reason == "ok", interpreted.message
+        assert (interpreted.outputs, interpreted.ops) == (machine.outputs, machine.ops)
+
+
 def test_the_host_clock_is_never_seen(lab: Lab) -> None:
     """Realtime begins in 2020 and moves a millisecond with each look."""
     job = lab.job(CURIOUS)

@@ -57,6 +57,13 @@ def test_a_program_may_live_with_a_refused_allocation(lab: Lab) -> None:
     assert lab.run(body).reason == "ok"
 
 
+def test_a_small_limit_of_output_leaves_room_for_the_modules_own_data(lab: Lab) -> None:
+    """The engine keeps a module's data in a file: the limit on files stopped it from starting."""
+    module = module_text(write_bytes("(i32.const 1)", 100, 10), data={100: "x" * 60_000})
+    outcome = lab.run(module, limits={"output_bytes": 10})
+    assert outcome.reason == "ok", outcome.message
+
+
 def test_a_module_that_starts_too_large_is_refused(lab: Lab) -> None:
     check_error(lab.run(module_text("", pages="64")), "memory_limit")
 

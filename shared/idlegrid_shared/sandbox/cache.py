@@ -20,9 +20,12 @@ PIECE_BYTES = 1 << 20
 _KEY_NAME = "key"
 
 
-def cache_name(module_sha256: str, version: str, profile: dict[str, Any]) -> str:
-    """The file name for a module under one version of wasmtime and one profile."""
+def cache_name(
+    module_sha256: str, version: str, profile: dict[str, Any], executor: str = "native"
+) -> str:
+    """The file name for a module under one version of wasmtime, one profile and one executor."""
     settings = "|".join(f"{field}={profile[field]}" for field in sorted(profile))
+    settings += "" if executor == "native" else f"|{executor}"
     digest = hashlib.blake2b(f"{version}|{settings}".encode(), digest_size=12).hexdigest()
     return f"{module_sha256}-{digest}"
 

@@ -72,13 +72,16 @@ def confine_process(parent: int) -> None:
         _deny_calls(libc)
 
 
-def confine_run(output_bytes: int) -> None:
-    """Give up making threads and large files; call it once the module is compiled."""
+def confine_run(file_bytes: int) -> None:
+    """Give up making threads and large files; call it once the module is compiled.
+
+    ``file_bytes`` is the size of the largest file that the run may need.
+    """
     if sys.platform == "win32":
         return
     import resource
 
-    _limit(resource.RLIMIT_FSIZE, max(output_bytes, 4096))
+    _limit(resource.RLIMIT_FSIZE, max(file_bytes, 4096))
     if hasattr(resource, "RLIMIT_NPROC"):
         _limit(resource.RLIMIT_NPROC, 0)
 

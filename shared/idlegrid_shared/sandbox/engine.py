@@ -14,14 +14,20 @@ from .version import installed_version, major_of
 #: The whole range of a 32-bit memory, so that it never moves and a grow never fails by place.
 RESERVED_BYTES = 1 << 32
 
+#: wasmtime's portable interpreter as a target of its compiler; this is its name for 64 bits.
+PULLEY_TARGET = "pulley64"
+
 
 def engine_version() -> str:
     """The version of the wasmtime that is loaded in this process."""
     return installed_version(wasmtime.__file__)
 
 
-def make_engine(profile: dict[str, Any]) -> wasmtime.Engine:
-    """The engine for a profile given as plain data; raises ``Refused("profile_mismatch")``."""
+def make_engine(profile: dict[str, Any], executor: str = "native") -> wasmtime.Engine:
+    """The engine for a profile given as plain data; raises ``Refused("profile_mismatch")``.
+
+    ``executor`` is that of ``SandboxJob``: machine code of this processor, or Pulley.
+    """
     major = major_of(engine_version())
     if profile["engine"] != "wasmtime" or profile["major"] != major:
         raise Refused(
@@ -31,6 +37,8 @@ def make_engine(profile: dict[str, Any]) -> wasmtime.Engine:
         )
     config = wasmtime.Config()
     config.strategy = "cranelift"
+    if executor == "pulley":
+        config.target = PULLEY_TARGET
     config.cranelift_opt_level = profile["opt_level"]
     config.cranelift_nan_canonicalization = profile["nan_canonical"]
     config.max_wasm_stack = profile["max_wasm_stack_bytes"]

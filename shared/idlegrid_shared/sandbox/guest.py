@@ -47,7 +47,7 @@ class Guest:
     def load(self) -> wasmtime.Module:
         """The compiled module; raises ``Refused`` for a wrong profile, hash or module."""
         job = self.job
-        engine = make_engine(job["profile"])
+        engine = make_engine(job["profile"], job["executor"])
         try:
             with open(job["module"], "rb") as file:  # noqa: PTH123 (pathlib costs start time)
                 wasm = file.read()
@@ -72,7 +72,7 @@ class Guest:
                 raise Refused("bad_module", f"not a valid module: {_one_line(error)}") from error
 
         cache = ModuleCache(job["cache_dir"]) if job["cache_dir"] else None
-        name = cache_name(digest, engine_version(), job["profile"])
+        name = cache_name(digest, engine_version(), job["profile"], job["executor"])
         self._engine = engine
         return load_or_compile(engine, cache, name, compile_module)
 

@@ -36,6 +36,10 @@ Reason = Literal[
 ]
 
 
+#: What runs a module: machine code made by Cranelift, or Pulley, wasmtime's interpreter.
+Executor = Literal["native", "pulley"]
+
+
 class JobError(ValueError):
     """A job that cannot be started; the message says what is wrong with it."""
 
@@ -64,6 +68,10 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cache_dir: str | None = None
     #: Only compile the module into the cache: a large runtime takes a minute or more, once.
     compile_only: bool = False
+    #: Pulley is many times slower and only proves that results do not depend on the processor. It
+    #: is no part of a profile, so that no project can ask it of a host: the depth of recursion at
+    #: which a program traps is another there.
+    executor: Executor = "native"
 
     def __post_init__(self) -> None:
         """Check what is cheap to check here; raises :class:`JobError`."""

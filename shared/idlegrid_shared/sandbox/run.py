@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -53,10 +53,13 @@ class SandboxProcess:
         *,
         wall_factor: float = WALL_FACTOR,
         wall_grace_s: float = WALL_GRACE_S,
+        command: Sequence[str] | None = None,
     ) -> None:
+        """``command`` starts another worker than this installation's: under an emulator, say."""
         self.job = absolute_paths(job)
         self._wall_factor = wall_factor
         self._wall_grace_s = wall_grace_s
+        self._command = worker_command() if command is None else list(command)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = Progress()
@@ -71,9 +74,9 @@ class SandboxProcess:
         self._suspended_s = 0.0
 
     @classmethod
-    def start(cls, job: SandboxJob) -> "SandboxProcess":
+    def start(cls, job: SandboxJob, *, command: Sequence[str] | None = None) -> "SandboxProcess":
         """Start a worker for ``job``. Faults of any kind are told by the outcome."""
-        process = cls(job)
+        process = cls(job, command=command)
         process.launch()
         return process
 
@@ -226,7 +229,7 @@ class SandboxProcess:
             )
         Path(self.job.output_dir).mkdir(parents=True, exist_ok=True)
         with subprocess.Popen(
-            worker_command(),
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -307,14 +310,16 @@ def run_sandboxed(
     job: SandboxJob,
     on_progress: Callable[[Progress], None] | None = None,
     timeout: float | None = None,
+    command: Sequence[str] | None = None,
 ) -> Outcome:
     """Run ``job`` to its end and return the outcome.
 
     ``on_progress`` is called from this thread with each new report. After ``timeout`` seconds of
-    wall time the run is killed. Faults of program and host are outcomes and never exceptions.
+    wall time the run is killed. ``command`` is that of :class:`SandboxProcess`. Faults of program
+    and host are outcomes and never exceptions.
     """
     until_s = None if timeout is None else time.monotonic() + timeout
-    with SandboxProcess.start(job) as process:
+    with SandboxProcess.start(job, command=command) as process:
         seen = Progress()
         while True:
             outcome = process.wait(POLL_S if on_progress is None else POLL_S / 5)

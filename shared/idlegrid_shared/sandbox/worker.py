@@ -76,7 +76,9 @@ class Run:
                 return
             gc.freeze()
             gc.enable()
-            confine_run(self.job["limits"]["output_bytes"])
+            # The engine keeps the memory that a module starts with in a file, too.
+            limits = self.job["limits"]
+            confine_run(max(limits["output_bytes"], limits["memory_bytes"]))
             self.started = True
             self._send_progress()  # the parent's own watch begins with it
             reason, message, code = self.guest.run(module, world, self.report)
