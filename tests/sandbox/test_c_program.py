@@ -44,7 +44,7 @@ write /in/nothing: Read-only file system
 read /out/../in/new: No such file or directory
 write /out/../in/new: Read-only file system
 symlink -1 link -1
-""".format(denied="Capabilities insufficient")
+""".format(denied="Operation not permitted")
 
 
 @pytest.fixture

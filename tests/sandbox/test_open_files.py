@@ -119,10 +119,43 @@ def test_a_descriptor_does_only_what_it_was_opened_for(desk: Desk) -> None:
     assert desk.call("fd_close", 2**32 - 1) == abi.BAD_FD
 
 
-def test_rights_can_be_given_up(desk: Desk) -> None:
+def test_rights_can_be_given_up_and_never_taken_back(desk: Desk) -> None:
     fd = desk.create("out/x")
     assert desk.call("fd_fdstat_set_rights", fd, abi.RIGHT_READ, 0) == 0
     assert desk.write(fd, b"x") == abi.BAD_FD
+    both = abi.RIGHT_READ | abi.RIGHT_WRITE
+    assert desk.call("fd_fdstat_set_rights", fd, both, 0) == abi.NOT_CAPABLE
+    assert desk.write(fd, b"x") == abi.BAD_FD
+
+
+def test_files_and_folders_have_the_rights_of_their_kind(desk: Desk) -> None:
+    """The public test suite asks for it: no path rights for files, no size rights for folders."""
+
+    def rights(fd: int) -> tuple[int, int]:
+        assert desk.call("fd_fdstat_get", fd, 900) == 0
+        return desk.u64(908), desk.u64(916)
+
+    path_open, set_size, readdir = 1 << 13, 1 << 22, 1 << 14
+    reader, writer = desk.open("in/digits")[1], desk.create("out/x")
+    assert rights(reader)[0] & (path_open | readdir | set_size | abi.RIGHT_WRITE) == 0
+    assert rights(writer)[0] & (set_size | abi.RIGHT_WRITE) == set_size | abi.RIGHT_WRITE
+    assert rights(writer)[1] == 0
+    base, inheriting = rights(3)
+    assert base & (path_open | readdir | set_size | abi.RIGHT_WRITE) == path_open | readdir
+    assert inheriting == abi.RIGHTS_FOLDER | abi.RIGHTS_FILE
+    assert desk.open(".", how=abi.OPEN_FOLDER)[0] == 0
+    assert desk.open(".", how=abi.OPEN_FOLDER, write=True)[0] == abi.IS_FOLDER
+
+
+def test_times_that_contradict_each_other_are_refused(desk: Desk) -> None:
+    fd = desk.create("out/x")
+    for flags, errno in ((0, 0), (5, 0), (10, 0), (3, abi.INVALID), (12, abi.INVALID)):
+        assert desk.call("fd_filestat_set_times", fd, 1, 2, flags) == errno
+        desk.put(1000, b"out/x")
+        assert desk.call("path_filestat_set_times", 3, 0, 1000, 5, 1, 2, flags) == errno
+    assert desk.call("fd_filestat_set_times", fd, 1, 2, 16) == abi.INVALID
+    reader = desk.open("in/digits")[1]
+    assert desk.call("fd_filestat_set_times", reader, 1, 2, 5) == abi.READ_ONLY
 
 
 def test_streams_cannot_seek(desk: Desk) -> None:
@@ -149,8 +182,10 @@ def test_renumbering(desk: Desk) -> None:
     assert desk.call("fd_renumber", first, second) == 0
     assert desk.read(second, 2) == b"01"
     assert desk.call("fd_close", first) == abi.BAD_FD
-    assert desk.call("fd_renumber", second, 3) == abi.NOT_SUPPORTED
     assert desk.call("fd_renumber", second, 99) == abi.BAD_FD
+    assert desk.call("fd_renumber", second, 3) == 0
+    assert desk.read(3, 2) == b"23"
+    assert desk.call("fd_prestat_get", 3, 900) == abi.BAD_FD
 
 
 def test_open_files_are_limited(desk: Desk) -> None:

@@ -25,12 +25,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.mark.parametrize(
     ("path", "errno"),
     [
-        ("..", abi.NOT_CAPABLE),
-        ("../etc/passwd", abi.NOT_CAPABLE),
-        ("in/../../etc/passwd", abi.NOT_CAPABLE),
-        ("in/deep/../../../x", abi.NOT_CAPABLE),
-        ("/etc/passwd", abi.NOT_CAPABLE),
-        ("//etc/passwd", abi.NOT_CAPABLE),
+        ("..", abi.NOT_PERMITTED),
+        ("../etc/passwd", abi.NOT_PERMITTED),
+        ("in/../../etc/passwd", abi.NOT_PERMITTED),
+        ("in/deep/../../../x", abi.NOT_PERMITTED),
+        ("/etc/passwd", abi.NOT_PERMITTED),
+        ("//etc/passwd", abi.NOT_PERMITTED),
         ("", abi.NO_ENTRY),
         ("etc/passwd", abi.NO_ENTRY),
         ("nothing/../in/a.txt", abi.NO_ENTRY),
@@ -65,7 +65,7 @@ def test_a_folder_opened_by_the_guest_is_a_root_of_its_own(desk: Desk) -> None:
     errno, folder = desk.open("in/deep", how=FOLDER)
     assert errno == 0
     assert desk.open("er/b.txt", fd=folder)[0] == 0
-    assert desk.open("../a.txt", fd=folder)[0] == abi.NOT_CAPABLE
+    assert desk.open("../a.txt", fd=folder)[0] == abi.NOT_PERMITTED
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,18 @@ def test_moving_and_replacing(desk: Desk) -> None:
     assert desk.on_path("path_rename", "out/save.tmp", 3, 2000, 8) == 0
     assert desk.files.outputs() == [("save", bytearray(b"new one"))]
     assert desk.files.used_files == 2  # the old one is still open
+
+
+def test_a_file_cannot_take_a_name_that_only_a_folder_can_have(desk: Desk) -> None:
+    """``mv file name/`` where there is no such folder; and ``name/.`` names nothing new."""
+    desk.create("out/file")
+    assert desk.on_path("path_create_directory", "out/folder") == 0
+    desk.put(2000, b"out/new/")
+    assert desk.on_path("path_rename", "out/file", 3, 2000, 8) == abi.NOT_FOLDER
+    assert desk.on_path("path_rename", "out/folder", 3, 2000, 8) == 0
+    assert desk.open("out/x/.", how=CREATE, write=True)[0] == abi.NO_ENTRY
+    assert desk.on_path("path_create_directory", "out/x/.") == abi.NO_ENTRY
+    assert [name for name, _ in desk.files.outputs()] == ["file"]
 
 
 def test_a_folder_cannot_move_into_itself(desk: Desk) -> None:

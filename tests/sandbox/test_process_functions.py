@@ -117,7 +117,7 @@ def test_leaving() -> None:
 def test_there_are_no_sockets(name: str) -> None:
     desk = Desk()
     letters = {"sock_accept": 3, "sock_recv": 6, "sock_send": 5, "sock_shutdown": 2}
-    assert desk.call(name, 1, *[0] * (letters[name] - 1)) == abi.NOT_SUPPORTED
+    assert desk.call(name, 1, *[0] * (letters[name] - 1)) == abi.NOT_SOCKET
     assert desk.call(name, 50, *[0] * (letters[name] - 1)) == abi.BAD_FD
 
 

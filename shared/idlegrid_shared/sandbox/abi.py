@@ -48,12 +48,23 @@ SEEK_SET = 0
 SEEK_CURRENT = 1
 SEEK_END = 2
 
-# rights
+# lookupflags: follow a link at the end of the path; there are none
+LOOKUP_ALL = 1
+
+# fstflags
+SET_ACCESSED, SET_ACCESSED_NOW, SET_MODIFIED, SET_MODIFIED_NOW = 1, 2, 4, 8
+
+# rights, by their bits in the specification
 RIGHT_READ = 1 << 1
 RIGHT_WRITE = 1 << 6
-RIGHTS_ALL = (1 << 30) - 1
 RIGHTS_SEEK = 1 << 2 | 1 << 5
-RIGHTS_READ_ONLY = RIGHTS_ALL & ~(RIGHT_WRITE | 1 << 8 | 1 << 22)
+#: What one can do with a file: all fd_* but fd_readdir, and poll_fd_readwrite.
+RIGHTS_FILE = (1 << 9) - 1 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 27
+#: What one can do with a folder: all path_* but path_filestat_set_size, which no call uses;
+#: fd_readdir, fd_filestat_get and fd_filestat_set_times.
+RIGHTS_FOLDER = (1 << 19) - (1 << 9) | 1 << 20 | 1 << 21 | 1 << 23 | 0b111 << 24
+#: Those that need a file open for writing: fd_datasync, fd_write, fd_allocate, fd_filestat_set_size.
+RIGHTS_CHANGE = 1 | RIGHT_WRITE | 1 << 8 | 1 << 22
 
 # clocks
 CLOCK_REALTIME = 0

@@ -152,24 +152,29 @@ def fd_close(world: World, fd: int) -> None:
 
 
 def fd_renumber(world: World, old: int, new: int) -> None:
-    """Move a descriptor onto another; the preopened folder stays where it is."""
-    for number in (old, new):
-        if world.descriptors.get(number).preopened:
-            raise WasiError(abi.NOT_SUPPORTED)
+    """Move a descriptor onto another open one, which is closed."""
     world.descriptors.renumber(old, new)
+
+
+def _rights(found: Descriptor) -> tuple[int, int]:
+    """The rights of a descriptor and those that what is opened below it can get."""
+    if found.node is not None and found.node.is_folder:
+        return abi.RIGHTS_FOLDER, abi.RIGHTS_FOLDER | abi.RIGHTS_FILE
+    rights = abi.RIGHTS_FILE
+    if not found.readable:
+        rights &= ~abi.RIGHT_READ
+    if not found.writable:
+        rights &= ~abi.RIGHTS_CHANGE
+    if found.stream:
+        rights &= ~abi.RIGHTS_SEEK
+    return rights, 0
 
 
 def fd_fdstat_get(world: World, fd: int, result: int) -> None:
     """Type, flags and rights of a descriptor."""
     found = world.descriptors.get(fd)
     kind = abi.TYPE_UNKNOWN if found.node is None or found.stream else file_type(found.node)
-    rights = abi.RIGHTS_ALL if found.writable or kind == abi.TYPE_FOLDER else abi.RIGHTS_READ_ONLY
-    if not found.readable:
-        rights &= ~abi.RIGHT_READ
-    if found.stream:
-        rights &= ~abi.RIGHTS_SEEK
-    inheriting = abi.RIGHTS_ALL if kind == abi.TYPE_FOLDER else 0
-    world.memory.write(result, _FDSTAT.pack(kind, found.flags, rights, inheriting))
+    world.memory.write(result, _FDSTAT.pack(kind, found.flags, *_rights(found)))
 
 
 def fd_fdstat_set_flags(world: World, fd: int, flags: int) -> None:
@@ -182,8 +187,11 @@ def fd_fdstat_set_flags(world: World, fd: int, flags: int) -> None:
 
 
 def fd_fdstat_set_rights(world: World, fd: int, base: int, inheriting: int) -> None:
-    """Rights may only shrink; reading and writing are the ones that matter here."""
+    """Rights may only shrink; reading and writing are the ones that can be given up."""
     found = world.descriptors.get(fd)
+    rights, below = _rights(found)
+    if base & ~rights or inheriting & ~below:
+        raise WasiError(abi.NOT_CAPABLE)
     found.readable = found.readable and bool(base & abi.RIGHT_READ)
     found.writable = found.writable and bool(base & abi.RIGHT_WRITE)
 
@@ -202,9 +210,28 @@ def fd_filestat_set_size(world: World, fd: int, size: int) -> None:
     world.files.resize(node, check_offset(size))
 
 
+def check_times(flags: int) -> None:
+    """Raise ``WasiError(INVALID)`` for unknown ``fstflags``, or a time that is given and now."""
+    accessed = abi.SET_ACCESSED | abi.SET_ACCESSED_NOW
+    modified = abi.SET_MODIFIED | abi.SET_MODIFIED_NOW
+    if flags & ~(accessed | modified) or flags & accessed == accessed:
+        raise WasiError(abi.INVALID)
+    if flags & modified == modified:
+        raise WasiError(abi.INVALID)
+
+
+def check_changeable(world: World, node: Node) -> None:
+    """Raise ``WasiError(READ_ONLY)`` for inputs and for folders outside /out."""
+    if node.kind == "input" or (node.is_folder and not node.within(world.files.output)):
+        raise WasiError(abi.READ_ONLY)
+
+
 def fd_filestat_set_times(world: World, fd: int, accessed: int, modified: int, flags: int) -> None:
-    """Accepted and without effect: all times are zero."""
-    world.descriptors.get(fd)
+    """Accepted for what can be changed, and without effect: all times are zero."""
+    found = world.descriptors.get(fd)
+    check_times(flags)
+    if found.node is not None and not found.stream:
+        check_changeable(world, found.node)
 
 
 def fd_allocate(world: World, fd: int, offset: int, length: int) -> None:

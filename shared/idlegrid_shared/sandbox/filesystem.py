@@ -71,7 +71,7 @@ class FileSystem:
         """Follow a guest path from ``start``: (folder, last name, node or None if it is new).
 
         The name is empty when the path ends at ``start`` itself or in ``..``. Raises ``WasiError``:
-        NOT_CAPABLE when ``..`` would leave ``start``, else NO_ENTRY or NOT_FOLDER.
+        NOT_PERMITTED when ``..`` would leave ``start``, else NO_ENTRY or NOT_FOLDER.
         """
         parts, must_be_folder = split_path(raw)
         if not start.is_folder:
@@ -83,13 +83,15 @@ class FileSystem:
                 raise WasiError(abi.NOT_FOLDER)
             if part == "..":
                 if len(trail) == 1:
-                    raise WasiError(abi.NOT_CAPABLE)
+                    raise WasiError(abi.NOT_PERMITTED)
                 trail.pop()
                 continue
             child = here.entries.get(part)
             if position == len(parts) - 1:
                 if child is not None and must_be_folder and not child.is_folder:
                     raise WasiError(abi.NOT_FOLDER)
+                if child is None and raw.endswith(b"/."):
+                    raise WasiError(abi.NO_ENTRY)  # it means an entry inside what is not there
                 return here, part, child
             if child is None:
                 raise WasiError(abi.NO_ENTRY)

@@ -21,7 +21,7 @@ def split_path(raw: bytes) -> tuple[list[str], bool]:
     """Split a guest's path into its parts; the second value says whether it must be a folder.
 
     Empty parts and ``.`` vanish, ``..`` stays for the walk. Raises ``WasiError``: absolute paths
-    are NOT_CAPABLE, as preview 1 knows only paths relative to a folder.
+    are NOT_PERMITTED, as preview 1 knows only paths relative to a folder.
     """
     if len(raw) > PATH_BYTES_MAX:
         raise WasiError(abi.NAME_TOO_LONG)
@@ -34,7 +34,7 @@ def split_path(raw: bytes) -> tuple[list[str], bool]:
     except UnicodeDecodeError:
         raise WasiError(abi.ILLEGAL_BYTES) from None
     if path.startswith("/"):
-        raise WasiError(abi.NOT_CAPABLE)
+        raise WasiError(abi.NOT_PERMITTED)
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if any(len(part.encode()) > NAME_BYTES_MAX for part in parts):
         raise WasiError(abi.NAME_TOO_LONG)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from . import abi
 from .descriptor import Descriptor
 from .fault import WasiError
-from .files_abi import filestat
+from .files_abi import check_changeable, check_times, filestat
 from .node import Node
 from .world import World
 
@@ -28,6 +28,11 @@ def _find(world: World, fd: int, path: int, size: int) -> Node:
     return node
 
 
+def _check_lookup(flags: int) -> None:
+    if flags & ~abi.LOOKUP_ALL:
+        raise WasiError(abi.INVALID)
+
+
 def path_open(
     world: World,
     fd: int,
@@ -42,6 +47,7 @@ def path_open(
 ) -> None:
     """Open or create a file, or open a folder. What is read-only cannot be opened for writing."""
     world.memory.span(result, 4)
+    _check_lookup(lookup)
     folder, name, node = _walk(world, fd, path, size)
     if how & ~0b1111 or flags & ~abi.FLAGS_ALL:
         raise WasiError(abi.INVALID)
@@ -69,10 +75,7 @@ def _check_existing(node: Node, how: int, writable: bool) -> bool:
     if how & abi.OPEN_CREATE and how & abi.OPEN_EXCLUSIVE:
         raise WasiError(abi.EXISTS)
     if node.is_folder:
-        # Runtimes ask for every right when they open a folder; only these flags mean a write.
-        if how & (abi.OPEN_CREATE | abi.OPEN_TRUNCATE):
-            raise WasiError(abi.IS_FOLDER)
-        if writable and not how & abi.OPEN_FOLDER:
+        if writable or how & (abi.OPEN_CREATE | abi.OPEN_TRUNCATE):
             raise WasiError(abi.IS_FOLDER)
         return False
     if how & abi.OPEN_FOLDER:
@@ -94,6 +97,7 @@ def path_filestat_get(
     world: World, fd: int, lookup: int, path: int, size: int, result: int
 ) -> None:
     """Inode, type and size of what lies at a path."""
+    _check_lookup(lookup)
     world.memory.write(result, filestat(_find(world, fd, path, size)))
 
 
@@ -101,8 +105,10 @@ def path_filestat_set_times(
     world: World, fd: int, lookup: int, path: int, size: int, accessed: int, modified: int, how: int
 ) -> None:
     """Accepted below /out and without effect: all times are zero."""
-    if not _find(world, fd, path, size).within(world.files.output):
-        raise WasiError(abi.READ_ONLY)
+    _check_lookup(lookup)
+    node = _find(world, fd, path, size)
+    check_times(how)
+    check_changeable(world, node)
 
 
 def path_remove_directory(world: World, fd: int, path: int, size: int) -> None:
@@ -133,6 +139,9 @@ def path_rename(
     new = _walk(world, new_fd, new_path, new_size)
     if not new[1]:
         raise WasiError(abi.INVALID)
+    if new[2] is None and old[2] is not None and not old[2].is_folder:
+        if _raw(world, new_path, new_size).endswith(b"/"):
+            raise WasiError(abi.NOT_FOLDER)
     replaced = world.files.rename(old[:2], new[:2])
     if replaced is not None:
         world.descriptors.drop(replaced)
@@ -151,9 +160,10 @@ def path_readlink(
 def path_symlink(
     world: World, target: int, target_size: int, fd: int, path: int, size: int
 ) -> None:
-    """Always NOT_SUPPORTED."""
+    """Always an error: EXISTS where the place is taken, else NOT_SUPPORTED."""
     world.memory.span(target, target_size)
-    _walk(world, fd, path, size)
+    if _walk(world, fd, path, size)[2] is not None:
+        raise WasiError(abi.EXISTS)
     raise WasiError(abi.NOT_SUPPORTED)
 
 
@@ -167,9 +177,11 @@ def path_link(
     new_path: int,
     new_size: int,
 ) -> None:
-    """Always NOT_SUPPORTED."""
+    """Always an error: EXISTS where the new place is taken, else NOT_SUPPORTED."""
+    _check_lookup(lookup)
     _find(world, fd, path, size)
-    _walk(world, new_fd, new_path, new_size)
+    if _walk(world, new_fd, new_path, new_size)[2] is not None:
+        raise WasiError(abi.EXISTS)
     raise WasiError(abi.NOT_SUPPORTED)
 
 

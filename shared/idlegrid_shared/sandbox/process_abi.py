@@ -143,7 +143,7 @@ def sched_yield(world: World) -> None:
 def _no_socket(world: World, fd: int, *others: int) -> None:
     """There are no sockets, whatever the descriptor."""
     world.descriptors.get(fd)
-    raise WasiError(abi.NOT_SUPPORTED)
+    raise WasiError(abi.NOT_SOCKET)
 
 
 #: name → (parameters as ``i`` = 32 and ``I`` = 64 bits, function)
