@@ -1,15 +1,20 @@
 """Small guests for the tests: modules written as text, and calls into a world without an engine."""
 
 import ctypes
+import functools
 import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import wasmtime
 
+from idlegrid_shared.sandbox.engine import make_engine
 from idlegrid_shared.sandbox.filesystem import FileSystem
-from idlegrid_shared.sandbox.wasi import OWN_FUNCTIONS, WASI_FUNCTIONS, guarded
+from idlegrid_shared.sandbox.profile import current_profile
+from idlegrid_shared.sandbox.wasi import OWN_FUNCTIONS, WASI_FUNCTIONS, guarded, link
 from idlegrid_shared.sandbox.world import World
 
 _TYPES = {"i": "i32", "I": "i64", "d": "f64"}
@@ -141,3 +146,59 @@ class Desk:
             found.append(data[24 : 24 + size].decode())
             data = data[24 + size :]
         return found
+
+
+def switchboard_text() -> str:
+    """A module that imports all WASI functions and exports, for each, one that calls it."""
+    imports, exports = [], []
+    for name, (letters, _) in sorted(WASI_FUNCTIONS.items()):
+        parameters = "".join(f" (param {_TYPES[letter]})" for letter in letters)
+        result = "" if name == "proc_exit" else " (result i32)"
+        passed = " ".join(f"(local.get {index})" for index in range(len(letters)))
+        imports.append(
+            f'(import "wasi_snapshot_preview1" "{name}" (func ${name}{parameters}{result}))'
+        )
+        exports.append(f'(func (export "{name}"){parameters}{result} (call ${name} {passed}))')
+    return "(module\n" + "\n".join([*imports, '(memory (export "memory") 1)', *exports]) + ")"
+
+
+@functools.cache
+def switchboard() -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """The engine of the standard profile, and the switchboard compiled with it."""
+    engine = make_engine(msgspec.structs.asdict(current_profile()))
+    return engine, wasmtime.Module(engine, switchboard_text())
+
+
+class GuestDesk(Desk):
+    """A desk whose calls are made by wasm code, through the engine and its real imports."""
+
+    def __init__(self, inputs: Mapping[str, Path] | None = None, **settings: Any) -> None:
+        super().__init__(inputs, **settings)
+        engine, module = switchboard()
+        self.store = wasmtime.Store(engine)
+        self.store.set_fuel(1_000_000)
+        linker = wasmtime.Linker(engine)
+        link(linker, module.imports, self.world)
+        self.exports = linker.instantiate(self.store, module).exports(self.store)
+        memory = self.exports["memory"]
+        assert isinstance(memory, wasmtime.Memory)
+
+        def locate() -> tuple[int, int]:
+            pointer = ctypes.cast(memory.data_ptr(self.store), ctypes.c_void_p).value
+            return pointer or 0, memory.data_len(self.store)
+
+        self.world.memory.attach(locate)
+
+    def call(self, name: str, *arguments: int) -> int:
+        """Let the guest call a WASI function; returns the errno that it got."""
+        function = self.exports[name]
+        assert isinstance(function, wasmtime.Func)
+        letters = WASI_FUNCTIONS[name][0]
+        bits = [64 if letter == "I" else 32 for letter in letters]
+        # wasmtime takes signed numbers
+        signed = [
+            (a + (1 << size - 1)) % (1 << size) - (1 << size - 1)
+            for a, size in zip(arguments, bits, strict=True)
+        ]
+        errno: int = function(self.store, *signed)
+        return errno

@@ -63,7 +63,7 @@ RIGHTS_FILE = (1 << 9) - 1 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 27
 #: What one can do with a folder: all path_* but path_filestat_set_size, which no call uses;
 #: fd_readdir, fd_filestat_get and fd_filestat_set_times.
 RIGHTS_FOLDER = (1 << 19) - (1 << 9) | 1 << 20 | 1 << 21 | 1 << 23 | 0b111 << 24
-#: Those that need a file open for writing: fd_datasync, fd_write, fd_allocate, fd_filestat_set_size.
+#: Those that need a file open for writing: fd_datasync, fd_write, fd_allocate, and the size.
 RIGHTS_CHANGE = 1 | RIGHT_WRITE | 1 << 8 | 1 << 22
 
 # clocks

@@ -139,9 +139,9 @@ def path_rename(
     new = _walk(world, new_fd, new_path, new_size)
     if not new[1]:
         raise WasiError(abi.INVALID)
-    if new[2] is None and old[2] is not None and not old[2].is_folder:
-        if _raw(world, new_path, new_size).endswith(b"/"):
-            raise WasiError(abi.NOT_FOLDER)
+    is_file = old[2] is not None and not old[2].is_folder
+    if is_file and new[2] is None and _raw(world, new_path, new_size).endswith(b"/"):
+        raise WasiError(abi.NOT_FOLDER)
     replaced = world.files.rename(old[:2], new[:2])
     if replaced is not None:
         world.descriptors.drop(replaced)
