@@ -54,7 +54,7 @@ def _check_offer(
 ) -> Offer:
     descriptor, release = check_descriptor(trust, offered.descriptor, releases)
     program = release.program(descriptor.program)
-    needs = {program.module.sha256: program.module.bytes}
+    needs = program.needs()
     needs.update({given.sha256: given.bytes for given in descriptor.inputs})
     known = {**sources, **source_addresses(offered.files)}
     files = []

@@ -175,7 +175,8 @@ def check_release(trust: Trust, signed: Signed) -> Release:
         )
     for program in release.programs:
         try:
-            check_sha256(program.module.sha256)
+            for sha256 in program.needs():
+                check_sha256(sha256)
         except ManifestError as error:
             raise VerifyError(
                 "bad_release", f"{what}, program {program.name!r}: {error}"

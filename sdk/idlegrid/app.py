@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
 from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile
 
@@ -14,15 +14,21 @@ Placement = Literal["server"]
 
 
 class ProgramSource(msgspec.Struct, frozen=True):
-    """One program: C or C++ sources to compile, or a finished wasm module; exactly one is given."""
+    """One program. What is given for it depends on the runtime: see :mod:`idlegrid.program`.
+
+    wasm: C or C++ ``sources`` to compile, or a finished ``module``; exactly one of the two.
+    """
 
     name: str
-    #: Relative to the app's folder, with ``/``.
-    sources: tuple[str, ...]
-    module: Path | None
-    #: Further options for the compiler, after our own.
-    flags: tuple[str, ...]
+    runtime: Runtime
     limits: Limits
+    #: Relative to the app's folder, with ``/``.
+    sources: tuple[str, ...] = ()
+    module: Path | None = None
+    #: Further options for the compiler, after our own.
+    flags: tuple[str, ...] = ()
+    #: What is started, as the runtime knows it.
+    start: str = ""
 
 
 class OnFailure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,3 +86,8 @@ class App(msgspec.Struct, frozen=True):
     combine: Combine | None
     #: The declared plot as plain data, already checked; drawn when the answer is there.
     plot: Mapping[str, Any] | None
+    #: Of its programs, unless they say otherwise.
+    runtime: Runtime = "wasm"
+    checkpoint: Checkpoint = "none"
+    migrate: bool = False
+    homogeneous: Homogeneous = ""

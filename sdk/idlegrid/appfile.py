@@ -4,19 +4,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
 from idlegrid_shared.manifest import ManifestError, check_name
 from idlegrid_shared.plot import PlotError, parse_plot
-from idlegrid_shared.sandbox.limits import LimitError, Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 
 from .app import App, Combine, OnFailure, ProgramSource, Split
 from .fault import AppFileError
-from .section import Section
+from .program import READERS
+from .section import Section, app_file
 
 APP_FILE = "app.toml"
 APP_FILE_BYTES_MAX = 1024 * 1024
@@ -27,16 +27,6 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,62}")
 _SKIP = re.compile(r"skip(?:\s+(\d+)(%?))?")
 _SECTIONS = ("app", "programs", "policy", "split", "combine", "plot")
-_SOURCE_SUFFIXES = {".c", ".cc", ".cpp", ".cxx"}
-
-# Enough for a first program; each can be raised in app.toml up to the sandbox's own caps.
-DEFAULT_LIMITS = Limits(
-    memory_bytes=256 * 1024**2,
-    max_ops=10**12,
-    time_s=3600.0,
-    output_bytes=64 * 1024**2,
-    output_files=100,
-)
 
 
 def read_app(folder: Path) -> App:
@@ -56,13 +46,18 @@ def read_app(folder: Path) -> App:
         if name not in document:
             raise AppFileError(f"{path}: the section [{name}] is missing")
     head = Section(path, "app", document["app"])
-    programs = _programs(path, document["programs"])
+    runtime = _runtime(head)
+    programs = _programs(path, document["programs"], runtime)
     app = App(
         folder=path.parent.absolute(),
         name=_matching(head, "name", '"my-app"', _NAME, "lower-case letters, digits and -"),
         version=_matching(head, "version", '"1.0.0"', _VERSION, "letters, digits, dots and -"),
         summary=head.text("summary", '"What it computes"', ""),
         profile=_profile(head),
+        runtime=runtime,
+        checkpoint=_choice(head, "checkpoint", get_args(Checkpoint), "none"),
+        migrate=head.flag("migrate", False),
+        homogeneous=_choice(head, "homogeneous", get_args(Homogeneous), ""),
         programs=programs,
         policy=_policy(path, document.get("policy", {})),
         split=_split(path, document["split"], programs),
@@ -106,56 +101,36 @@ def _profile(head: Section) -> RuntimeProfile:
     return msgspec.structs.replace(profile, nan_canonical=head.flag("nan_canonical", False))
 
 
-def _programs(path: Path, table: object) -> dict[str, ProgramSource]:
+def _choice(section: Section, key: str, known: tuple[str, ...], default: str) -> Any:
+    text = section.text(key, f'"{known[-1]}"', default)
+    if text not in known:
+        listed = ", ".join(f'"{word}"' for word in known if word)
+        raise section.error(key, f"{text!r} is not known here; possible are {listed}")
+    return text
+
+
+def _runtime(head: Section) -> Runtime:
+    return cast(Runtime, _choice(head, "runtime", tuple(READERS), "wasm"))
+
+
+def _programs(path: Path, table: object, runtime: Runtime) -> dict[str, ProgramSource]:
     if not isinstance(table, dict) or not table:
         raise AppFileError(f"{path}: [programs] needs at least one section [programs.NAME]")
     if len(table) > PROGRAMS_MAX:
         raise AppFileError(f"{path}: {len(table)} programs are more than {PROGRAMS_MAX}")
-    return {name: _program(path, name, entry) for name, entry in table.items()}
+    return {name: _program(path, name, entry, runtime) for name, entry in table.items()}
 
 
-def _program(path: Path, name: str, table: object) -> ProgramSource:
+def _program(path: Path, name: str, table: object, runtime: Runtime) -> ProgramSource:
     section = Section(path, f"programs.{name}", table)
     if not _NAME.fullmatch(name):
         raise AppFileError(
             f"{path}: [programs.{name}]: a program's name is 1 to 63 lower-case letters, digits, -"
         )
-    sources: tuple[str, ...] = ()
-    module = None
-    if section.has("sources") == section.has("module"):
-        raise section.error(
-            "sources", f'give either sources = ["src/{name}.c"] or module = "{name}.wasm"'
-        )
-    if section.has("sources"):
-        sources = section.texts("sources", f'["src/{name}.c"]')
-        if not sources:
-            raise section.error("sources", "is empty; name at least one C or C++ file")
-        for source in sources:
-            _app_file(section, "sources", source)
-            if Path(source).suffix not in _SOURCE_SUFFIXES:
-                known = ", ".join(sorted(_SOURCE_SUFFIXES))
-                raise section.error("sources", f"{source!r} is no C or C++ file ({known})")
-    else:
-        module = _app_file(section, "module", section.text("module", f'"{name}.wasm"'))
-    limits = _limits(section)
-    flags = section.texts("flags", '["-DSIZE=10"]', [])
+    own = cast(Runtime, _choice(section, "runtime", tuple(READERS), runtime))
+    program = READERS[own](section, name)
     section.close()
-    return ProgramSource(name, sources, module, flags, limits)
-
-
-def _limits(section: Section) -> Limits:
-    default = DEFAULT_LIMITS
-    try:
-        return Limits(
-            memory_bytes=section.integer("memory_bytes", "268435456", default.memory_bytes),
-            max_ops=section.integer("max_ops", "1_000_000_000_000", default.max_ops),
-            time_s=section.number("time_s", "3600", default.time_s),
-            output_bytes=section.integer("output_bytes", "67108864", default.output_bytes),
-            output_files=section.integer("output_files", "100", default.output_files),
-            log_bytes=section.integer("log_bytes", "65536", default.log_bytes),
-        )
-    except LimitError as error:
-        raise AppFileError(f"{section.path}: [{section.name}] {error}") from error
+    return program
 
 
 def _policy(path: Path, table: object) -> Policy:
@@ -181,7 +156,7 @@ def _split(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> 
     split = Split(
         program=_program_name(section, programs),
         table=(
-            _app_file(section, "table", section.text("table", '"units.csv"'))
+            app_file(section, "table", section.text("table", '"units.csv"'))
             if section.has("table")
             else None
         ),
@@ -241,7 +216,7 @@ def _inputs(section: Section) -> dict[str, Path]:
         _guest_name(section, "inputs", name)
         if name in found:
             raise section.error("inputs", f"two files would be seen as /in/{name}; rename one")
-        found[name] = _app_file(section, "inputs", file)
+        found[name] = app_file(section, "inputs", file)
     return found
 
 
@@ -250,19 +225,6 @@ def _guest_name(section: Section, key: str, name: str) -> None:
         check_name(name)
     except ManifestError as error:
         raise section.error(key, str(error)) from error
-
-
-def _app_file(section: Section, key: str, text: str) -> Path:
-    """A file inside the app's folder, so that the folder is all there is to the app."""
-    folder = section.path.parent
-    try:
-        check_name(text)
-    except ManifestError as error:
-        raise section.error(key, f"{error}; name a file inside {folder}") from error
-    path = folder / text
-    if not path.is_file():
-        raise section.error(key, f"there is no file {text!r} in {folder}")
-    return path.absolute()
 
 
 def parse_on_failure(text: str) -> OnFailure | None:

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from idlegrid_shared.documents import Runtime
 from idlegrid_shared.manifest import ManifestEntry
 
 from .app import App, ProgramSource
+from .built import BuiltProgram
 from .fault import BuildError
 from .place import cache_folder
 
@@ -41,14 +43,8 @@ WASM_MAGIC = b"\0asm\1\0\0\0"
 _DISTURBING = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "CFLAGS", "LDFLAGS")
 
 
-class BuiltProgram(msgspec.Struct, frozen=True):
-    """A module on this disk, as a release names it."""
-
-    name: str
-    path: Path
-    entry: ManifestEntry
-    #: False if it was up to date already.
-    compiled: bool
+Say = Callable[[str], None] | None
+Builder = Callable[[App, ProgramSource, Say], BuiltProgram]
 
 
 class _Stamp(msgspec.Struct, frozen=True):
@@ -63,10 +59,13 @@ def build_app(app: App, on_step: Callable[[str], None] | None = None) -> dict[st
 
     Raises :class:`BuildError` when a program does not compile or is no wasm module.
     """
-    return {name: _build(app, program, on_step) for name, program in app.programs.items()}
+    return {
+        name: BUILDERS[program.runtime](app, program, on_step)
+        for name, program in app.programs.items()
+    }
 
 
-def _build(app: App, program: ProgramSource, on_step: Callable[[str], None] | None) -> BuiltProgram:
+def _build_wasm(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
     if program.module is not None:
         return _built(program, program.module, compiled=False)
     folder = _build_folder(app)
@@ -229,3 +228,7 @@ def _replace(path: Path, data: bytes) -> None:
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+#: Runtime → what makes a program's file, or finds it up to date.
+BUILDERS: dict[Runtime, Builder] = {"wasm": _build_wasm}

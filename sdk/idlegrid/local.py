@@ -20,7 +20,8 @@ from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.seeds import SEED_TEXT, batch_seed, unit_seed
 
 from .app import App
-from .build import BuiltProgram, build_app
+from .build import build_app
+from .built import BuiltProgram
 from .drawing import draw_plot
 from .fault import BatchFailedError, IdlegridError, InputError
 from .local_unit import Step, Stopped, run_step

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from idlegrid_shared.sandbox.job import JobError, Outcome, SandboxJob
-from idlegrid_shared.sandbox.run import SandboxProcess
+from idlegrid_shared.box.box import Box
+from idlegrid_shared.box.open import open_box
+from idlegrid_shared.box.order import BoxOrder
+from idlegrid_shared.sandbox.job import JobError, Outcome
 
 from .app import App
-from .build import BuiltProgram
+from .built import BuiltProgram
 from .fault import IdlegridError, InputError
 
 POLL_S = 0.2
@@ -41,24 +43,25 @@ def run_step(
     Raises :class:`InputError` for arguments that no program can get, :class:`IdlegridError` when
     this machine is at fault, and :class:`Stopped` soon after ``stop`` is set.
     """
-    program = built[step.program]
-    try:
-        job = SandboxJob(
-            module=str(program.path),
-            module_sha256=program.entry.sha256,
-            program=step.program,
-            args=list(step.args),
-            inputs={name: str(path) for name, path in step.inputs.items()},
-            output_dir=str(step.output_dir),
-            seed=step.seed,
-            limits=app.programs[step.program].limits,
-            profile=app.profile,
-            cache_dir=str(cache),
-        )
-    except JobError as error:
-        raise InputError(f"program {step.program}: {error}") from error
+    program, source = built[step.program], app.programs[step.program]
+    order = BoxOrder(
+        program=program.document(source, app.runtime),
+        places=program.places(),
+        args=step.args,
+        inputs={name: str(path) for name, path in step.inputs.items()},
+        output_dir=str(step.output_dir),
+        seed=step.seed,
+        profile=app.profile,
+        runtime=source.runtime,
+        cache_dir=str(cache),
+        checkpoint=app.checkpoint,
+    )
     for _ in range(ATTEMPTS_MAX):
-        outcome = _run_once(job, stop)
+        try:
+            box = open_box(order)
+        except JobError as error:
+            raise InputError(f"program {step.program}: {error}") from error
+        outcome = _run_once(box, stop)
         if outcome.reason != "worker_died":
             break
     if outcome.reason in (*HOST_REASONS, "worker_died"):
@@ -66,10 +69,11 @@ def run_step(
     return outcome
 
 
-def _run_once(job: SandboxJob, stop: threading.Event) -> Outcome:
+def _run_once(box: Box, stop: threading.Event) -> Outcome:
     if stop.is_set():
         raise Stopped
-    with SandboxProcess.start(job) as process:
+    with box as process:
+        process.launch()
         while (outcome := process.wait(POLL_S)) is None:
             if stop.is_set():
                 process.kill("run-local was stopped")

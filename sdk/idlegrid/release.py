@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 from nacl.signing import SigningKey
 
-from idlegrid_shared.documents import PLATFORM_WASM, Program, Release
+from idlegrid_shared.documents import PLATFORM_WASM, Release
 from idlegrid_shared.signing import Signed, sign_document
 
 from .api import Api, ApiError
 from .app import App
-from .build import BUILD_FOLDER, BuiltProgram
+from .build import BUILD_FOLDER
+from .built import BuiltProgram
 from .fault import InputError
 from .transfer import upload_file
 
@@ -26,13 +27,15 @@ def make_release(app: App, built: Mapping[str, BuiltProgram]) -> Release:
         version=app.version,
         summary=app.summary,
         platform=PLATFORM_WASM,
-        runtime="wasm",
+        runtime=app.runtime,
         profile=app.profile,
         programs=tuple(
-            Program(name=name, module=built[name].entry, limits=program.limits)
-            for name, program in app.programs.items()
+            built[name].document(program, app.runtime) for name, program in app.programs.items()
         ),
         policy=app.policy,
+        checkpoint=app.checkpoint,
+        migrate=app.migrate,
+        homogeneous=app.homogeneous,
     )
 
 
@@ -70,6 +73,8 @@ def publish_release(
         if on_step is not None:
             on_step(f"uploading {program.name}")
         upload_file(api, program.path, program.entry)
+        for entry in program.file_entries:
+            upload_file(api, program.files[entry.name], entry)
     if on_step is not None:
         on_step(f"publishing {release.app} {release.version}")
     try:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from idlegrid_shared.manifest import ManifestError, check_name
+
 from .fault import AppFileError
 
 _KINDS = {str: "text in quotes", bool: "true or false", int: "a whole number", list: "a list"}
@@ -88,3 +90,16 @@ class Section:
                 hint = f"did you mean {near[0]}? " if near else ""
                 known = ", ".join(sorted(self._known))
                 raise self.error(key, f"is not known here; {hint}possible are: {known}")
+
+
+def app_file(section: Section, key: str, text: str) -> Path:
+    """A file inside the app's folder, so that the folder is all there is to the app."""
+    folder = section.path.parent
+    try:
+        check_name(text)
+    except ManifestError as error:
+        raise section.error(key, f"{error}; name a file inside {folder}") from error
+    path = folder / text
+    if not path.is_file():
+        raise section.error(key, f"there is no file {text!r} in {folder}")
+    return path.absolute()

@@ -16,6 +16,16 @@ from .signing import SignatureError, Signed, fingerprint, open_document
 TIMESTAMP_LIFE_S = 7 * 86_400
 PLATFORM_WASM = "wasm32-wasip1"
 
+#: How an app version's programs are run. ``runtime``: it runs nothing by itself, but is the
+#: interpreter that app versions of another kind (python) name by hash.
+Runtime = Literal["wasm", "python", "native", "container", "runtime"]
+#: Runtimes whose programs run inside the deterministic WebAssembly sandbox.
+BOXED_IN_WASM: frozenset[Runtime] = frozenset({"wasm", "python", "runtime"})
+#: ``app``: the program writes its own checkpoints; ``auto``: it can be frozen at any host call.
+Checkpoint = Literal["none", "app", "auto"]
+#: Native and container: replicas of a unit go only to hosts that are alike in this.
+Homogeneous = Literal["", "system", "cpu"]
+
 
 class Document(msgspec.Struct, frozen=True):
     """Base of signed documents. Unknown fields are ignored: old readers survive new ones."""
@@ -50,11 +60,22 @@ class Timestamp(Document, frozen=True):
 
 
 class Program(Document, frozen=True):
-    """One wasm module of an app version, with the limits that it runs under."""
+    """One program of an app version, with the limits that it runs under.
+
+    ``module`` is the one file that it is: a wasm module, the packed sources of a Python program, a
+    native executable, the archive of a container image. Its `name` is only for people.
+    """
 
     name: str
-    module: ManifestEntry  # the module file; its `name` is only for people
+    module: ManifestEntry
     limits: Limits
+    entry: str = ""  # what is started in it, as the runtime knows it; wasm and native need none
+    files: tuple[ManifestEntry, ...] = ()  # further public files; `name` is where it finds them
+    runtime: Runtime | None = None  # if another than its release's: a combine step in wasm, say
+
+    def needs(self) -> dict[str, int]:
+        """SHA-256 → bytes of every file that must be here before the program can run."""
+        return {entry.sha256: entry.bytes for entry in (self.module, *self.files)}
 
 
 class Policy(Document, frozen=True):
@@ -97,17 +118,41 @@ class Policy(Document, frozen=True):
 
 
 class Release(Document, frozen=True):
-    """Signed by a publisher: one immutable app version."""
+    """Signed by a publisher: one immutable app version.
+
+    ``profile`` is the sandbox of wasm and python programs; native and container ones do not use it.
+    """
 
     app: str
     version: str
     summary: str
-    platform: str  # PLATFORM_WASM
-    runtime: Literal["wasm"]
+    platform: str  # PLATFORM_WASM, or for native and container OS-architecture: linux-x86_64
+    runtime: Runtime
     profile: RuntimeProfile
     programs: tuple[Program, ...]
     policy: Policy
-    checkpoint: Literal["none"] = "none"
+    checkpoint: Checkpoint = "none"
+    migrate: bool = False  # the last checkpoint goes to the server, and another host may continue
+    runtime_release: str = ""  # python: SHA-256 of the signed body of its runtime's release
+    homogeneous: Homogeneous = ""
+
+    def runtime_of(self, program: Program) -> Runtime:
+        """How one of its programs is run."""
+        return program.runtime or self.runtime
+
+    def profile_of(self, program: Program | None = None) -> str:
+        """What a host must offer to run that program, as `Machine.profiles` lists it.
+
+        None: a program of the release's own runtime.
+        """
+        runtime = self.runtime if program is None else self.runtime_of(program)
+        if runtime in BOXED_IN_WASM:
+            return self.profile.name
+        return f"{runtime}-{self.platform}"
+
+    def needs(self) -> dict[str, int]:
+        """SHA-256 → bytes of the public files of all programs."""
+        return {digest: size for p in self.programs for digest, size in p.needs().items()}
 
     def program(self, name: str) -> Program:
         """The program called ``name``; raises ``KeyError`` with the names there are."""
@@ -124,6 +169,18 @@ class TaskInput(Document, frozen=True):
     name: str
     sha256: str
     bytes: int
+
+
+class ResumePoint(Document, frozen=True):
+    """A checkpoint that another host left at the server, to continue from.
+
+    Its bytes are a volunteer's: they are read like a stranger's, and what comes of them is one
+    replica that carries both hosts.
+    """
+
+    sha256: str
+    bytes: int
+    ops: int  # done up to there, as that host said
 
 
 class TaskDescriptor(Document, frozen=True):
@@ -145,6 +202,7 @@ class TaskDescriptor(Document, frozen=True):
     deadline_s: int  # from receipt of this reply
     ops_estimate: int = 0
     batch_name: str = ""
+    resume: ResumePoint | None = None
 
 
 class Receipt(Document, frozen=True):

@@ -30,7 +30,8 @@ from idlegrid_client.store_state import LoadedProject
 from idlegrid_client.transfer.http import ServerProblem, UnreachableError
 from idlegrid_client.transfer.pool import TransferPool, Work
 from idlegrid_client.verify import Trust, open_trust
-from idlegrid_shared.sandbox.job import Outcome, SandboxJob
+from idlegrid_shared.box.order import BoxOrder
+from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.signing import Signed, public_hex
 from idlegrid_shared.wire import EnrolReply, ExchangeRequest, UploadOpen
 
@@ -132,7 +133,7 @@ class _InlinePool(TransferPool):
 class InlineRunner(Runner):
     """Runs a task at once, with ``compute`` in place of the sandbox."""
 
-    def __init__(self, compiled: Path, compute: Callable[[SandboxJob], Outcome]) -> None:
+    def __init__(self, compiled: Path, compute: Callable[[BoxOrder], Outcome]) -> None:
         super().__init__(compiled)
         self._compute = compute
         self.computed: list[str] = []
@@ -153,7 +154,7 @@ class InlineRunner(Runner):
             post(event)
 
 
-def compute_text(job: SandboxJob) -> Outcome:
+def compute_text(job: BoxOrder) -> Outcome:
     """A program that writes its arguments and seed, and 70,000 bytes if told `large`."""
     out = Path(job.output_dir)
     out.mkdir(parents=True, exist_ok=True)

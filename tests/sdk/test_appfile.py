@@ -5,8 +5,9 @@ import re
 import pytest
 
 from idlegrid.app import OnFailure
-from idlegrid.appfile import DEFAULT_LIMITS, parse_on_failure, read_app
+from idlegrid.appfile import parse_on_failure, read_app
 from idlegrid.fault import AppFileError
+from idlegrid.limit import DEFAULT_LIMITS
 from idlegrid_shared.documents import Policy
 
 from .tiny_app import APP_TOML, write_app

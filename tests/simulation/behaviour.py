@@ -6,8 +6,9 @@ What an honest host computes is a function of the work unit alone, as the sandbo
 import hashlib
 from pathlib import Path
 
+from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.manifest import ManifestEntry, make_manifest, manifest_hash
-from idlegrid_shared.sandbox.job import Outcome, SandboxJob
+from idlegrid_shared.sandbox.job import Outcome
 
 from .mix import LYING, TAMPERED, Kind
 from .world import World
@@ -59,7 +60,7 @@ class Behaviour:
             outputs["answer"] += f" as host {self.number} has it".encode()
         return outputs
 
-    def compute(self, job: SandboxJob) -> Outcome:
+    def compute(self, job: BoxOrder) -> Outcome:
         """In place of the sandbox: outputs on the disk, and how it ended."""
         world = self.world
         if self.kind == "flaky" and world.chance(ERRORS):

@@ -18,10 +18,12 @@ from idlegrid_client.machine.orphan import leave_trace, make_humble
 from idlegrid_client.store_task import StoredResult, save_result, sync_outputs
 from idlegrid_client.transfer.download import in_cache
 from idlegrid_client.verify import Trust, VerifyError, check_descriptor
+from idlegrid_shared.box.box import Box
+from idlegrid_shared.box.open import open_box
+from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import Release, TaskDescriptor
 from idlegrid_shared.manifest import ManifestEntry, ManifestError
-from idlegrid_shared.sandbox.job import JobError, Outcome, SandboxJob
-from idlegrid_shared.sandbox.run import SandboxProcess
+from idlegrid_shared.sandbox.job import JobError, Outcome
 from idlegrid_shared.signing import Signed
 
 from .result import MACHINE_FAULTS, make_result, read_outputs
@@ -126,7 +128,7 @@ class _Run:
         self.thread = threading.Thread(target=self._run, name=f"run {task.id}", daemon=True)
         self._lock = threading.Lock()
         self._stopped = False
-        self._process: SandboxProcess | None = None
+        self._process: Box | None = None
 
     def stop(self) -> None:
         with self._lock:
@@ -167,7 +169,7 @@ class _Run:
             raise VerifyError("other_task", "the descriptor belongs to another task")
         self._check_files(descriptor, release)
         shutil.rmtree(self.folder.out, ignore_errors=True)
-        outcome = self._sandbox(self._job(descriptor, release))
+        outcome = self._sandbox(self._order(descriptor, release))
         if outcome is None:
             return None
         if outcome.reason in MACHINE_FAULTS:
@@ -177,37 +179,39 @@ class _Run:
             self.folder.out.mkdir(parents=True, exist_ok=True)
             manifest = self.runner.collect_outputs(task, self.folder.out, outcome)
             sync_outputs(self.folder.out)
-        result = make_result(outcome, release.profile.name, manifest)
+        profile = release.profile_of(release.program(descriptor.program))
+        result = make_result(outcome, profile, manifest)
         save_result(self.folder, StoredResult(task.id, task.deadline_at, task.accepted_at, result))
         return TaskFinished(task.project, task.id, result)
 
     def _check_files(self, descriptor: TaskDescriptor, release: Release) -> None:
-        module = release.program(descriptor.program).module
-        needs = [(module.sha256, module.bytes, "the module")]
+        program = release.program(descriptor.program)
+        needs = [(sha256, size, program.name) for sha256, size in program.needs().items()]
         needs += [(given.sha256, given.bytes, given.name) for given in descriptor.inputs]
         for sha256, size, name in needs:
             if not in_cache(self.project, sha256, size):
                 raise FilesLostError(f"{name} ({sha256[:16]}…) is not whole in the cache any more")
 
-    def _job(self, descriptor: TaskDescriptor, release: Release) -> SandboxJob:
+    def _order(self, descriptor: TaskDescriptor, release: Release) -> BoxOrder:
         program = release.program(descriptor.program)
         cache = self.project.cache
-        return SandboxJob(
-            module=str(cache / program.module.sha256),
-            module_sha256=program.module.sha256,
-            program=descriptor.program,
-            args=list(descriptor.args),
+        return BoxOrder(
+            program=program,
+            places={sha256: str(cache / sha256) for sha256 in program.needs()},
+            args=descriptor.args,
             inputs={given.name: str(cache / given.sha256) for given in descriptor.inputs},
             output_dir=str(self.folder.out),
             seed=bytes.fromhex(descriptor.seed),
-            limits=program.limits,
             profile=release.profile,
+            runtime=release.runtime_of(program),
+            platform=release.platform,
             cache_dir=str(self.runner.compiled),
+            checkpoint=release.checkpoint,
         )
 
-    def _sandbox(self, job: SandboxJob) -> Outcome | None:
-        """Run to the end; None if it was stopped."""
-        process = SandboxProcess(job)
+    def _sandbox(self, order: BoxOrder) -> Outcome | None:
+        """Run to the end; None if it was stopped. Raises ``JobError``."""
+        process = open_box(order)
         with self._lock:
             if self._stopped:
                 return None

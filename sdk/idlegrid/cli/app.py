@@ -8,7 +8,8 @@ from nacl.signing import SigningKey
 
 from idlegrid.app import App
 from idlegrid.appfile import read_app
-from idlegrid.build import BuiltProgram, build_app, compiler_is_warm
+from idlegrid.build import build_app, compiler_is_warm
+from idlegrid.built import BuiltProgram
 from idlegrid.grid import Grid
 from idlegrid.keys import key_path
 from idlegrid.newapp import write_new_app

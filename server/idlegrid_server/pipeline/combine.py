@@ -19,11 +19,12 @@ from idlegrid_server.store.sql.batch import (
 )
 from idlegrid_server.store.sql.output import OUTPUTS_AFTER
 from idlegrid_server.store.sql.unit import UNIT_INPUT, UNIT_INPUTS_AFTER, UnitInputRow
+from idlegrid_shared.box.open import open_box
+from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.combine import CombineError, UnitRow, combine_inputs
-from idlegrid_shared.documents import Release, TaskInput
+from idlegrid_shared.documents import BOXED_IN_WASM, Release, TaskInput
 from idlegrid_shared.manifest import manifest_bytes, parse_manifest
-from idlegrid_shared.sandbox.job import INPUT_FILES_MAX, JobError, Outcome, SandboxJob
-from idlegrid_shared.sandbox.run import SandboxProcess
+from idlegrid_shared.sandbox.job import INPUT_FILES_MAX, JobError, Outcome
 from idlegrid_shared.seeds import unit_seed
 from idlegrid_shared.signing import Signed
 
@@ -70,8 +71,8 @@ def run_combine(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> Non
 
 def _attempt(tools: Tools, lease: Lease, stopping: Callable[[], bool], folder: Path) -> None:
     unit, stage, before, facts = _what(tools, lease)
-    job = _sandbox_job(tools, unit, stage, before, facts, folder)
-    outcome = _run(job, lease, stopping)
+    order = _order(tools, unit, stage, before, facts, folder)
+    outcome = _run(order, lease, stopping)
     reach("combine.ran")
     if outcome.status != "success":
         tail = outcome.stderr[-STDERR_TOLD:]
@@ -118,17 +119,23 @@ def _what(tools: Tools, lease: Lease) -> tuple[UnitInputRow, StageRow, StageRow,
     return unit, stages[place], stages[place - 1], facts
 
 
-def _sandbox_job(
+def _order(
     tools: Tools,
     unit: UnitInputRow,
     stage: StageRow,
     before: StageRow,
     facts: StageFactsRow,
     folder: Path,
-) -> SandboxJob:
+) -> BoxOrder:
     signed = msgspec.json.decode(facts.release, type=Signed)
     release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
     program = release.program(facts.program)
+    if release.runtime_of(program) not in BOXED_IN_WASM:
+        # A scientist's native code never runs on the server, whatever the database says.
+        raise CombineFailed(
+            f"program {program.name} is {release.runtime_of(program)}: only wasm and python "
+            "programs run on the server"
+        )
     with tools.store.reading() as db:
         batch = db.fetch_one(BATCH_BY_ID, batch_id=unit.batch_id)
     if batch is None:
@@ -143,16 +150,19 @@ def _sandbox_job(
     inputs = combine_inputs(
         stage_rows(tools, before), lambda row: outputs.get(row.index, {}), shared, folder / "in"
     )
-    return SandboxJob(
-        module=str(tools.place_file(bytes.fromhex(program.module.sha256), copies)),
-        module_sha256=program.module.sha256,
-        program=program.name,
-        args=list(read_stage(batch.spec, stage.idx).args),
+    return BoxOrder(
+        program=program,
+        places={
+            sha256: str(tools.place_file(bytes.fromhex(sha256), copies))
+            for sha256 in program.needs()
+        },
+        args=read_stage(batch.spec, stage.idx).args,
         inputs={name: str(path) for name, path in inputs.items()},
         output_dir=str(folder / "out"),
         seed=unit_seed(facts.batch_seed, facts.idx, unit.idx),
-        limits=program.limits,
         profile=release.profile,
+        runtime=release.runtime_of(program),
+        platform=release.platform,
         cache_dir=str(tools.work / "modules"),
     )
 
@@ -196,12 +206,13 @@ def _outputs(tools: Tools, stage: StageRow, copies: Path) -> dict[int, Mapping[s
             return found
 
 
-def _run(job: SandboxJob, lease: Lease, stopping: Callable[[], bool]) -> Outcome:
-    with SandboxProcess.start(job) as process:
+def _run(order: BoxOrder, lease: Lease, stopping: Callable[[], bool]) -> Outcome:
+    with open_box(order) as process:
+        process.launch()
         while (outcome := process.wait(POLL_S)) is None:
             if stopping():
                 process.kill("the server was told to stop")
                 lease.give_back()
-                raise Interrupted(job.program)
+                raise Interrupted(order.program.name)
             lease.keep()
     return outcome

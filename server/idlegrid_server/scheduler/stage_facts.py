@@ -57,12 +57,11 @@ class StageCache:
             raise LookupError(f"there is no stage {stage_id}")
         signed = msgspec.json.decode(row.release, type=Signed)
         release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
-        modules = {p.module.sha256: p.module.bytes for p in release.programs}
         offer = ReleaseOffer(
             release=signed,
             files=tuple(
                 FileSource(sha256=sha256, bytes=size, url=f"/files/{sha256}")
-                for sha256, size in modules.items()
+                for sha256, size in release.needs().items()
             ),
         )
         return StageFacts(

@@ -124,7 +124,8 @@ def _release_faults(release: Release, app: str) -> list[str]:
     try:
         release.policy.check()
         for program in release.programs:
-            check_sha256(program.module.sha256)
+            for sha256 in program.needs():
+                check_sha256(sha256)
     except (ValueError, ManifestError) as error:
         faults.append(str(error))
     return faults
@@ -133,11 +134,10 @@ def _release_faults(release: Release, app: str) -> list[str]:
 def _check_sizes(with_: Services, release: Release) -> None:
     """Raise a 422 refusal if a module that is stored has another size than the release says."""
     with with_.store.reading() as db:
-        for program in release.programs:
-            digest = bytes.fromhex(program.module.sha256)
-            row = db.fetch_one(FILE_BY_HASH, sha256=digest)
-            if row is not None and row.size != program.module.bytes:
-                text = f"module {program.name!r} has {row.size} bytes, not {program.module.bytes}"
+        for sha256, size in release.needs().items():
+            row = db.fetch_one(FILE_BY_HASH, sha256=bytes.fromhex(sha256))
+            if row is not None and row.size != size:
+                text = f"the file {sha256[:16]}… has {row.size} bytes, not {size}"
                 raise Refusal(
                     422, "bad_release", f"The release is not good: {text}.", errors=(text,)
                 )
@@ -160,7 +160,6 @@ def publish(account: Account, app: str) -> Response:
     release = read_release(with_, signed, app)
     _check_sizes(with_, release)
     digest = hashlib.sha256(signed.body)
-    modules = {p.module.sha256: p.module.bytes for p in release.programs}
     result = with_.store.execute(
         AddAppVersion(
             now=with_.clock(),
@@ -170,10 +169,10 @@ def publish(account: Account, app: str) -> Response:
             summary=release.summary[:1000],
             platform=release.platform,
             runtime=release.runtime,
-            profile=release.profile.name,
+            profile=release.profile_of(),
             release=msgspec.json.encode(signed),
             release_hash=digest.digest(),
-            modules=tuple(ModuleIn(bytes.fromhex(h), size) for h, size in modules.items()),
+            modules=tuple(ModuleIn(bytes.fromhex(h), size) for h, size in release.needs().items()),
             any_owner=account.is_admin,
         )
     )

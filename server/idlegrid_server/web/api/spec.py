@@ -13,7 +13,7 @@ from idlegrid_server.store.command import NewStage
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import APP_BY_NAME, VERSIONS_OF_APP, AppVersionRow
 from idlegrid_server.store.sql.file import FILE_BY_HASH, FILES_USABLE
-from idlegrid_shared.documents import Release, TaskInput
+from idlegrid_shared.documents import BOXED_IN_WASM, Release, TaskInput
 from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
 from idlegrid_shared.sandbox.job import ARGUMENT_BYTES_MAX
 from idlegrid_shared.signing import Signed
@@ -187,6 +187,13 @@ def _stage_faults(index: int, stage: StageForm, release: Release | None) -> list
     if release is not None and stage.program not in {p.name for p in release.programs}:
         names = ", ".join(program.name for program in release.programs)
         faults.append(f"the app has no program {stage.program!r}, only {names}")
+    elif release is not None and _placement(stage.kind) == "server":
+        runtime = release.runtime_of(release.program(stage.program))
+        if runtime not in BOXED_IN_WASM:
+            faults.append(
+                f"program {stage.program!r} is {runtime}, but what runs on the server must be wasm "
+                "or python"
+            )
     if stage.kind == "map" and stage.args:
         faults.append("the arguments of a map's units stand in the table")
     if (
@@ -215,6 +222,7 @@ def _placement(kind: StageKind) -> Placement:
 
 
 def _new_stage(index: int, stage: StageForm, version: AppVersionRow, release: Release) -> NewStage:
+    program = release.program(stage.program)
     return NewStage(
         index=index,
         kind=stage.kind,
@@ -223,7 +231,7 @@ def _new_stage(index: int, stage: StageForm, version: AppVersionRow, release: Re
         program=stage.program,
         inputs=msgspec.json.encode(stage.inputs).decode(),
         policy=msgspec.json.encode(release.policy).decode(),
-        memory_bytes=release.program(stage.program).limits.memory_bytes,
-        profile=release.profile.name,
+        memory_bytes=program.limits.memory_bytes,
+        profile=release.profile_of(program),
         expected=0 if stage.kind == "map" else 1,
     )

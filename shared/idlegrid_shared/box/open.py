@@ -1,0 +1,20 @@
+"""From an order to the box that fits its runtime."""
+
+from idlegrid_shared.sandbox.job import JobError
+
+from .box import Box
+from .order import BoxOrder
+from .wasm import open_wasm
+
+_OPENERS = {"wasm": open_wasm}
+
+
+def open_box(order: BoxOrder) -> Box:
+    """The box for ``order``, not started yet; raises :class:`JobError` if there is none for it."""
+    opener = _OPENERS.get(order.runtime)
+    if opener is None:
+        known = ", ".join(_OPENERS)
+        raise JobError(
+            f"program {order.program.name}: no box here runs {order.runtime} programs, only {known}"
+        )
+    return opener(order)
