@@ -6,8 +6,6 @@ fdflags, rights, whence, eventtype.
 
 # errno
 SUCCESS = 0
-TOO_BIG = 1
-ACCESS = 2
 BAD_FD = 8
 EXISTS = 20
 FAULT = 21

@@ -46,6 +46,13 @@ def check_offset(offset: int) -> int:
     return offset
 
 
+def check_end(end: int) -> int:
+    """Return ``end`` unless no file can be so long: then ``WasiError(FILE_TOO_BIG)``."""
+    if end > abi.SIZE_MAX:
+        raise WasiError(abi.FILE_TOO_BIG)
+    return end
+
+
 def _read_into(world: World, node: Node, offset: int, spans: list[memoryview]) -> int:
     done = 0
     for span in spans:
@@ -62,7 +69,7 @@ def _read_into(world: World, node: Node, offset: int, spans: list[memoryview]) -
 def _write_from(world: World, node: Node, offset: int, spans: list[memoryview]) -> int:
     done = 0
     for span in spans:
-        check_offset(offset + done + len(span))
+        check_end(offset + done + len(span))
         world.files.write(node, offset + done, span)
         done += len(span)
     return done
@@ -237,9 +244,9 @@ def fd_filestat_set_times(world: World, fd: int, accessed: int, modified: int, f
 def fd_allocate(world: World, fd: int, offset: int, length: int) -> None:
     """Make a file at least ``offset + length`` bytes long."""
     found, node = writable_file(world, fd)
-    end = check_offset(offset + length)
     if found.stream or length == 0:
         raise WasiError(abi.INVALID)
+    end = check_end(offset + length)
     if end > node.length:
         world.files.resize(node, end)
 
@@ -276,14 +283,14 @@ def fd_prestat_dir_name(world: World, fd: int, result: int, size: int) -> None:
 def fd_readdir(world: World, fd: int, buffer: int, size: int, cookie: int, result: int) -> None:
     """List a folder, sorted by name after ``.`` and ``..``.
 
-    The cookie counts entries of the listing taken when the guest last began at 0, so removing
-    files while listing skips nothing.
+    The cookie counts entries of the listing taken when the guest last began at 0 (or called for the
+    first time), so removing files while listing skips nothing.
     """
     folder = world.descriptors.folder(fd)
     found = world.descriptors.get(fd)
     world.memory.span(result, 4)
     span = world.memory.span(buffer, size)
-    if cookie == 0:
+    if cookie == 0 or not found.listing:
         parent = folder.parent or folder
         found.listing = [
             (b".", folder.inode, abi.TYPE_FOLDER),

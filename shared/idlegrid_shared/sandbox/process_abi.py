@@ -82,6 +82,8 @@ def _due(world: World, subscription: bytes) -> tuple[int, int] | None:
         return None
     if kind != abi.EVENT_CLOCK or clock >= abi.CLOCK_IDS:
         raise WasiError(abi.INVALID)
+    if flags & ~abi.CLOCK_ABSOLUTE:
+        raise WasiError(abi.INVALID)
     if flags & abi.CLOCK_ABSOLUTE:
         timeout = max(0, timeout - world.clock.now(clock == abi.CLOCK_REALTIME))
     return userdata, timeout
