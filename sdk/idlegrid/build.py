@@ -31,6 +31,8 @@ STACK_BYTES = 8 * 1024**2
 LINK_FLAGS = (f"-Wl,-z,stack-size={STACK_BYTES}",)
 # A module says nothing of where it was built; asserts print paths below the app's folder only.
 PATH_FLAGS = ("-ffile-prefix-map=./=", "-Wno-unused-command-line-argument")
+#: Headers for every program: idlegrid.h.
+INCLUDE_FOLDER = Path(__file__).parent / "include"
 CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc"))
 CODE_FILES_MAX = 5_000
 MODULE_BYTES_MAX = 256 * 1024**2
@@ -137,6 +139,8 @@ def _fingerprint(app: App, program: ProgramSource) -> str:
         *program.flags,
     ]
     parts += [":", *program.sources]
+    for path in sorted(INCLUDE_FOLDER.glob("*.h")):
+        parts += [path.name, _file_sha256(path)]
     for path in _code_files(app):
         parts += [path.relative_to(app.folder).as_posix(), _file_sha256(path)]
     for part in parts:
@@ -159,10 +163,13 @@ def _compile(app: App, program: ProgramSource, target: Path) -> None:
         sys.executable,
         "-m",
         "ziglang",
-        "cc",
+        # The C++ driver takes C files as C, and brings the C++ library.
+        "cc" if all(source.endswith(".c") for source in program.sources) else "c++",
         *FLAGS,
         *LINK_FLAGS,
         *PATH_FLAGS,
+        f"-I{INCLUDE_FOLDER}",
+        f"-ffile-prefix-map={INCLUDE_FOLDER}=idlegrid",
         *program.flags,
     ]
     command += [f"./{source}" for source in program.sources]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from examples.sunspots import make_units, reference
+from idlegrid.build import INCLUDE_FOLDER
 
 FOLDER = Path(make_units.__file__).parent
 DATA = FOLDER / "data/sunspots.csv"
@@ -31,7 +32,7 @@ def programs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("native programs")
     for name in ("periodogram", "peaks"):
         source = FOLDER / "src" / f"{name}.c"
-        flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
+        flags = ["-O2", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE_FOLDER}"]
         subprocess.run(["gcc", *flags, source, "-lm", "-o", folder / name], check=True)
     return folder
 

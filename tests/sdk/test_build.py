@@ -46,6 +46,21 @@ def test_nothing_is_compiled_again_until_a_source_header_or_flag_changes(tmp_pat
     assert steps == ["compiling total"]
 
 
+def test_c_and_cpp_sources_make_one_program(tmp_path) -> None:
+    """The C driver knew no header of the C++ library; C stays C, where a void* becomes an int*."""
+    folder = write_app(tmp_path / "app", [1], compiled=False)
+    (folder / "src/seven.c").write_text(
+        "#include <stdlib.h>\nint seven(void) { int *p = malloc(4); *p = 7; return *p; }\n"
+    )
+    (folder / "src/total.cpp").write_text(
+        '#include <vector>\n#include "idlegrid.h"\nextern "C" int seven(void);\n'
+        "int main() { idlegrid_progress(1); return (int)std::vector<int>(7).size() - seven(); }\n"
+    )
+    changed = APP_TOML.replace('["src/total.c"]', '["src/seven.c", "src/total.cpp"]')
+    (folder / "app.toml").write_text(changed)
+    assert "total" in hashes(read_app(folder))
+
+
 def test_a_module_that_was_altered_on_the_disk_is_made_anew(tmp_path) -> None:
     app = read_app(write_app(tmp_path / "app", [1], compiled=False))
     first = hashes(app)

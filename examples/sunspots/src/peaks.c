@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "folders.h"
+#include "idlegrid.h"
 
 enum { UNITS_MAX = 100000, BANDS_MAX = 4096, SHUFFLES_MAX = 4000000, POWERS_MAX = 4000000, PEAKS = 8 };
 
@@ -217,7 +217,7 @@ int main(void)
     points = malloc(sizeof(Point) * (POWERS_MAX + BANDS_MAX));
     highest = calloc(SHUFFLES_MAX, sizeof(double));
     bands = calloc(SHUFFLES_MAX, sizeof(unsigned short));
-    FILE *units = fopen(IN_FOLDER "units.jsonl", "r");
+    FILE *units = fopen(IDLEGRID_IN "units.jsonl", "r");
     if (!points || !highest || !bands || !units)
         return fail("cannot read /in/units.jsonl, or not enough memory");
 
@@ -239,13 +239,13 @@ int main(void)
         long first = strtol(words[1], NULL, 10), last = strtol(words[2], NULL, 10);
         if (first < 0 || last < first || last >= SHUFFLES_MAX)
             return fail("a unit has shuffles beyond those that can be counted");
-        snprintf(path, sizeof path, IN_FOLDER "units/%06ld/maxima.csv", index);
+        snprintf(path, sizeof path, IDLEGRID_IN "units/%06ld/maxima.csv", index);
         if (!read_maxima(path, first, last))
             return fail("a unit's maxima.csv is not what its arguments ask for");
         used++;
         if (first > 0)
             continue; /* this unit had only shuffles */
-        snprintf(path, sizeof path, IN_FOLDER "units/%06ld/powers.csv", index);
+        snprintf(path, sizeof path, IDLEGRID_IN "units/%06ld/powers.csv", index);
         if (band->known || !read_powers(path, strtol(words[0], NULL, 10)))
             return fail("a unit's powers.csv is not what its arguments ask for");
         band->known = 1;
@@ -263,8 +263,8 @@ int main(void)
             highest[shuffles++] = highest[k];
     qsort(highest, (size_t)shuffles, sizeof(double), by_value);
 
-    FILE *csv = fopen(OUT_FOLDER "periodogram.csv", "w");
-    FILE *out = fopen(OUT_FOLDER "answer.json", "w");
+    FILE *csv = fopen(IDLEGRID_OUT "periodogram.csv", "w");
+    FILE *out = fopen(IDLEGRID_OUT "answer.json", "w");
     if (!csv || !out)
         return fail("cannot write to /out");
     fprintf(csv, "frequency,period_years,power\n");

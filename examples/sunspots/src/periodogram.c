@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "folders.h"
+#include "idlegrid.h"
 
 enum { POINTS_MAX = 4096, SHUFFLES_MAX = 65536, FREQUENCIES_MAX = 1000000 };
 enum { SHUFFLE_MAX = 1000000000 }; /* the highest number of a shuffle */
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
         return fail("the SEED must be a whole number from 0 to 2^64 - 1");
     long frequencies = (long)wanted, first = (long)begin, last = (long)end;
 
-    int n = read_data(IN_FOLDER "sunspots.csv");
+    int n = read_data(IDLEGRID_IN "sunspots.csv");
     if (n < 4)
         return fail("/in/sunspots.csv must have a header and at least four lines YEAR,VALUE");
 
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     for (int k = 0; k < width; k++)
         shuffle(rows, n, width, k, seed, (uint64_t)(first + k));
 
-    FILE *powers = first == 0 ? fopen(OUT_FOLDER "powers.csv", "w") : NULL;
+    FILE *powers = first == 0 ? fopen(IDLEGRID_OUT "powers.csv", "w") : NULL;
     if (first == 0 && !powers)
         return fail("cannot write powers.csv");
     if (powers)
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
     if (powers && fclose(powers))
         return fail("cannot write powers.csv");
 
-    FILE *maxima = fopen(OUT_FOLDER "maxima.csv", "w");
+    FILE *maxima = fopen(IDLEGRID_OUT "maxima.csv", "w");
     if (!maxima)
         return fail("cannot write maxima.csv");
     fprintf(maxima, "shuffle,power,frequency\n");

@@ -1,0 +1,49 @@
+/* Idlegrid for programs in C and C++, in the sandbox and compiled for your own machine alike.
+ *
+ *     FILE *in = fopen(IDLEGRID_IN "data.csv", "r");
+ *     for (long i = 0; i < n; i++) {
+ *         ...
+ *         idlegrid_progress((double)i / n);
+ *     }
+ *
+ * `idlegrid app build` finds this header by itself; at home add its folder with -I.
+ */
+#ifndef IDLEGRID_H
+#define IDLEGRID_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __wasm__
+
+/* Where inputs lie and outputs go; at home: in/ and out/ of the folder you are in. */
+#define IDLEGRID_IN "/in/"
+#define IDLEGRID_OUT "/out/"
+
+/* Say how much is done, from 0 to 1. It costs a few millionths of a second. */
+__attribute__((import_module("idlegrid"), import_name("progress"))) void
+idlegrid_progress(double fraction);
+
+/* WASI's call that does nothing: at each call of the host, a program can be saved and moved. */
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("sched_yield"))) int
+idlegrid_yield(void);
+
+/* Here the program may be saved, to go on after a restart or on another machine. Call it in long
+   loops that call nothing else of the host. */
+static inline void idlegrid_safepoint(void) { (void)idlegrid_yield(); }
+
+#else
+
+#define IDLEGRID_IN "in/"
+#define IDLEGRID_OUT "out/"
+static inline void idlegrid_progress(double fraction) { (void)fraction; }
+static inline void idlegrid_safepoint(void) {}
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
