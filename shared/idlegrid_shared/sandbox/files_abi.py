@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable
 
 from . import abi
+from .control import MESSAGE_BYTES_MAX, take_message
 from .descriptor import Descriptor
 from .fault import WasiError
 from .node import Node
@@ -36,6 +37,8 @@ def writable_file(world: World, number: int) -> tuple[Descriptor, Node]:
     found, node = world.descriptors.file(number)
     if not found.writable:
         raise WasiError(abi.BAD_FD)
+    if node.kind == "control":
+        raise WasiError(abi.INVALID)
     return found, node
 
 
@@ -99,13 +102,22 @@ def fd_pread(world: World, fd: int, iovs: int, count: int, offset: int, result: 
 
 
 def fd_write(world: World, fd: int, iovs: int, count: int, result: int) -> None:
-    """Write at the position, or at the end when appending; standard error goes to the log."""
+    """Write at the position, or at the end when appending.
+
+    Standard error goes to the log, and what is written to a control file is a message.
+    """
     found = world.descriptors.get(fd)
     world.memory.span(result, 4)
     spans = world.memory.vectors(iovs, count)
     if found.node is None:
         for span in spans:
             world.log.write(span)
+        world.memory.write_u32(result, sum(map(len, spans)))
+        return
+    if found.node.kind == "control":
+        if not found.writable:
+            raise WasiError(abi.BAD_FD)
+        take_message(world, found.node, b"".join(bytes(s[: MESSAGE_BYTES_MAX + 1]) for s in spans))
         world.memory.write_u32(result, sum(map(len, spans)))
         return
     found, node = writable_file(world, fd)
@@ -228,8 +240,10 @@ def check_times(flags: int) -> None:
 
 
 def check_changeable(world: World, node: Node) -> None:
-    """Raise ``WasiError(READ_ONLY)`` for inputs and for folders outside /out."""
-    if node.kind == "input" or (node.is_folder and not node.within(world.files.output)):
+    """Raise ``WasiError(READ_ONLY)`` for inputs, control files and for folders outside /out."""
+    if node.kind in ("input", "control") or (
+        node.is_folder and not node.within(world.files.output)
+    ):
         raise WasiError(abi.READ_ONLY)
 
 

@@ -1,10 +1,14 @@
 """The virtual file system: /in read-only from host files, /out in memory. No path reaches the OS.
 
+Other read-only files may be mounted (see :mod:`.mounts`).
+
 Times are zero, inodes count up from 1 in a fixed order, listings are sorted, there are no links and
 no devices. What the guest writes stays in memory, bounded by ``output_bytes``, until the run has
 succeeded. Going over a quota ends the run: a program that ignores a failed write would otherwise
 return a cut-off result that looks whole.
 """
+
+from collections.abc import Sequence
 
 from . import abi
 from .fault import Refused, WasiError
@@ -33,7 +37,7 @@ class FileSystem:
         self.input = self._make("folder", "in", self.root)
         self.output = self._make("folder", "out", self.root)
         for name in sorted(inputs):
-            self._add_input(name, inputs[name])
+            self.add_read_only(self.input, name, inputs[name])
         self.stdin = self._make("input", "", None)
         self.stdout = self._make("file", "", None)
 
@@ -44,22 +48,40 @@ class FileSystem:
             parent.attach(node, name)
         return node
 
-    def _add_input(self, name: str, source: str) -> None:
+    def add_read_only(
+        self, top: Node, name: str, source: str, offset: int = 0, size: int | None = None
+    ) -> None:
+        """Let ``size`` bytes of a host file, from ``offset``, be the file ``name`` below ``top``.
+
+        Without a size it is the whole file. Raises ``HostFault``, or ``Refused("bad_input")`` for a
+        name that is no plain relative path or that is taken.
+        """
         try:
             parts, is_folder = split_path(name.encode("utf-8", "surrogatepass"))
         except WasiError:
             parts, is_folder = [], False
         if is_folder or ".." in parts or not parts:
             raise Refused("bad_input", f"the input name {name!r} is not a plain relative path")
-        folder = self.input
-        for part in parts[:-1]:
-            folder = folder.entries.get(part) or self._make("folder", part, folder)
-            if not folder.is_folder:
-                raise Refused("bad_input", f"the input {name!r} lies inside another input")
+        folder = self._folders(top, parts[:-1], name)
         if parts[-1] in folder.entries:
             raise Refused("bad_input", f"the input name {name!r} stands twice or is a folder")
         node = self._make("input", parts[-1], folder)
-        node.source, node.size = source, regular_size(source)
+        node.source, node.offset = source, offset
+        node.size = regular_size(source) if size is None else size
+
+    def add_controls(self, folders: tuple[str, ...], names: tuple[str, ...]) -> None:
+        """Make control files (see :mod:`.control`)."""
+        folder = self._folders(self.root, folders, "/".join(folders))
+        for name in names:
+            self._make("control", name, folder)
+
+    def _folders(self, top: Node, parts: Sequence[str], name: str) -> Node:
+        folder = top
+        for part in parts:
+            folder = folder.entries.get(part) or self._make("folder", part, folder)
+            if not folder.is_folder:
+                raise Refused("bad_input", f"the input {name!r} lies inside another input")
+        return folder
 
     def set_stdin(self, source: str) -> None:
         """Let the guest's standard input be the host file ``source``; raises HostFault."""
@@ -163,7 +185,7 @@ class FileSystem:
         if size == 0:
             return b""
         if node.kind == "input":
-            return self.reader.read(node.source, offset, size)
+            return self.reader.read(node.source, node.offset + offset, size)
         return bytes(memoryview(node.data)[offset : offset + size])
 
     def write(self, node: Node, offset: int, data: memoryview) -> None:

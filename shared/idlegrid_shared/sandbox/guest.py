@@ -14,6 +14,7 @@ from .cache import ModuleCache, cache_name, load_or_compile
 from .engine import engine_version, make_engine
 from .fault import GuestExit, HostFault, Refused
 from .filesystem import FileSystem
+from .mounts import mount_all
 from .wasi import link
 from .world import World
 
@@ -82,6 +83,7 @@ class Guest:
         files = FileSystem(limits["output_bytes"], limits["output_files"], job["inputs"])
         if job["stdin"] is not None:
             files.set_stdin(job["stdin"])
+        mount_all(files, job["mounts"], job["packs"], control=job["control"])
         self.world = World(
             files,
             args=[job["program"], *job["args"]],
@@ -153,16 +155,19 @@ class Guest:
                 return pointer or 0, found.data_len(store)
 
             world.memory.attach(locate)
-        start = exports.get("_start")
+        name = self.job["start"]
+        start = exports.get(name)
         if not isinstance(start, wasmtime.Func):
             raise Refused(
                 "bad_module",
-                "the module exports no function _start; build a program, not a library",
+                f"the module exports no function {name}; build a program, not a library",
             )
         try:
-            start(store)
+            code = start(store)
         except wasmtime.WasmtimeError as error:
-            raise Refused("bad_module", f"_start cannot be called: {_one_line(error)}") from error
+            raise Refused("bad_module", f"{name} cannot be called: {_one_line(error)}") from error
+        if isinstance(code, int) and code:
+            raise GuestExit(code & 0xFFFF_FFFF)
         return "ok", "the program ended normally", 0
 
     def _check_size(self, module: wasmtime.Module) -> None:

@@ -56,6 +56,13 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     env: dict[str, str] = {}
     #: Name below /in → host file, read-only.
     inputs: dict[str, str] = {}
+    #: Guest path → host file, and guest folder → pack, both read-only: see :mod:`.mounts`.
+    mounts: dict[str, str] = {}
+    packs: dict[str, str] = {}
+    #: Offer the control files below /dev/idlegrid: see :mod:`.control`.
+    control: bool = False
+    #: The function that is the program: without parameters; its result, if any, is the exit code.
+    start: str = "_start"
     #: Host file that the program reads as standard input; none: it is empty.
     stdin: str | None = None
     #: Host folder for the output files; made if missing, written only after success.
@@ -86,7 +93,8 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise JobError("an argument or variable contains a zero character")
         if any(not name or "=" in name for name in self.env):
             raise JobError("the name of a variable is empty or contains =")
-        paths = [self.module, self.output_dir, *self.inputs.values()]
+        mounted = [*self.mounts.values(), *self.packs.values()]
+        paths = [self.module, self.output_dir, *self.inputs.values(), *mounted]
         if any("\0" in path for path in [*paths, self.stdin or "", self.cache_dir or ""]):
             raise JobError("a path contains a zero character")
         try:

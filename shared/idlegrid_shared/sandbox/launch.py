@@ -41,6 +41,8 @@ def absolute_paths(job: SandboxJob) -> SandboxJob:
         job,
         module=full(job.module),
         inputs={name: full(path) for name, path in job.inputs.items()},
+        mounts={place: full(path) for place, path in job.mounts.items()},
+        packs={place: full(path) for place, path in job.packs.items()},
         stdin=None if job.stdin is None else full(job.stdin),
         output_dir=full(job.output_dir),
         cache_dir=None if job.cache_dir is None else full(job.cache_dir),

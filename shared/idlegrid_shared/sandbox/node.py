@@ -4,13 +4,25 @@ from typing import Literal
 
 from .names import fold_name
 
-Kind = Literal["folder", "input", "file"]
+#: ``control``: what is written to it is a message to the sandbox, and is not kept.
+Kind = Literal["folder", "input", "file", "control"]
 
 
 class Node:
     """One folder or file. All of its state is plain, so that a checkpoint can write it down."""
 
-    __slots__ = ("data", "entries", "folded", "inode", "kind", "name", "parent", "size", "source")
+    __slots__ = (
+        "data",
+        "entries",
+        "folded",
+        "inode",
+        "kind",
+        "name",
+        "offset",
+        "parent",
+        "size",
+        "source",
+    )
 
     def __init__(self, inode: int, kind: Kind, name: str, parent: "Node | None") -> None:
         self.inode = inode
@@ -24,9 +36,11 @@ class Node:
         self.folded: dict[str, str] = {}
         #: Files: the content.
         self.data = bytearray()
-        #: Inputs: size in bytes, fixed when the run starts, and the host file.
+        #: Inputs: size in bytes, fixed when the run starts, the host file, and where in it they
+        #: begin.
         self.size = 0
         self.source = ""
+        self.offset = 0
 
     @property
     def is_folder(self) -> bool:

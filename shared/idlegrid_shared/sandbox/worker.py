@@ -178,6 +178,7 @@ def _read_job() -> dict[str, Any]:
 def _keep_own_files(job: dict[str, Any]) -> None:
     """Give up all files but those of Python and of the job."""
     readable = [*program_places(), job["module"], *job["inputs"].values()]
+    readable += [*job["mounts"].values(), *job["packs"].values()]
     if job["stdin"] is not None:
         readable.append(job["stdin"])
     writable = [job["output_dir"]]

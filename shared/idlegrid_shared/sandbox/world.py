@@ -1,5 +1,6 @@
 """Everything a guest can see or change, in one place."""
 
+import math
 from collections.abc import Callable
 
 from .clock import VirtualClock
@@ -37,3 +38,10 @@ class World:
         #: The fraction done, 0 to 1, as the guest last said.
         self.progress = 0.0
         self.on_progress = on_progress
+
+    def tell_progress(self, fraction: float) -> None:
+        """The guest says how much is done. Not a number counts as no news."""
+        if not math.isnan(fraction):
+            self.progress = min(1.0, max(0.0, fraction))
+            if self.on_progress is not None:
+                self.on_progress(self.progress)
