@@ -140,6 +140,14 @@ class LimitSettings(Section, frozen=True):
     upload_bytes: Annotated[
         int, Meta(ge=65_536, le=2**44, description="Bytes in one uploaded file.")
     ] = 4 * 1024**3
+    checkpoint_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            le=2**36,
+            description="Bytes in the checkpoint that a host leaves of an unfinished task.",
+        ),
+    ] = 256 * 1024**2
     batch_units: Annotated[
         int, Meta(ge=1, le=5_000_000, description="Work units in one batch.")
     ] = 5_000_000

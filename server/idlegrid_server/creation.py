@@ -107,7 +107,14 @@ def check_email(email: str) -> str:
 
 
 def _fill(layout: Layout, wanted: Wanted, clock: Callable[[], int]) -> tuple[Signed | None, str]:
-    for folder in (layout.secrets, layout.root, layout.files, layout.uploads, layout.logs):
+    for folder in (
+        layout.secrets,
+        layout.root,
+        layout.files,
+        layout.uploads,
+        layout.checkpoints,
+        layout.logs,
+    ):
         folder.mkdir(mode=0o700)
     layout.run.mkdir(mode=0o700)
     write_private(layout.settings, toml_text(wanted.config).encode())

@@ -8,6 +8,7 @@
     DIR/project.db           the embedded database (and its -wal, -shm)
     DIR/files/               the content-addressed store
     DIR/uploads/             half-sent files
+    DIR/checkpoints/         what hosts left of unfinished tasks: TASK-SHA256
     DIR/logs/                one log for each process
     DIR/run/                 lock, serve.json: only of use while the server runs
 """
@@ -84,6 +85,10 @@ class Layout:
     @property
     def uploads(self) -> Path:
         return self.folder / "uploads"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
 
     @property
     def logs(self) -> Path:

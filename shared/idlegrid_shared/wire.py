@@ -190,11 +190,15 @@ class EnrolReply(Message):
 
 
 class UploadOpen(Message):
-    """POST /rpc/v1/uploads: room for one output of a task; or for an input by an account."""
+    """POST /rpc/v1/uploads: room for one output of a task; or for an input by an account.
+
+    ``checkpoint_ops``: it is no output but the task's newest checkpoint, made after so many ops.
+    """
 
     sha256: Text64
     bytes: Count
     task: Text64 = ""
+    checkpoint_ops: Count | None = None
 
 
 class UploadState(Message):

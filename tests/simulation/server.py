@@ -15,7 +15,7 @@ import requests
 from werkzeug.test import Client
 
 from idlegrid_server.config import DispatchSettings, PassSettings
-from idlegrid_server.files import ContentStore, PartialUploads
+from idlegrid_server.files import CheckpointFolder, ContentStore, PartialUploads
 from idlegrid_server.pipeline.jobs import work_jobs
 from idlegrid_server.pipeline.passes import run_passes
 from idlegrid_server.pipeline.sweep import sweep_pass
@@ -89,6 +89,7 @@ class SimServer:
             store=self.store,
             files=self.files,
             uploads=PartialUploads(layout.uploads, self.files),
+            checkpoints=CheckpointFolder(layout.checkpoints),
             clock=self.world.clock,
             keys=Keys(
                 online=self.project.online_key,
@@ -262,4 +263,4 @@ class SimServer:
 
     def sweep(self) -> set[QueueName]:
         """One sweep."""
-        return sweep_pass(self.store, self.world.clock, self.project.layout.uploads)
+        return sweep_pass(self.store, self.world.clock, self.project.layout)

@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from werkzeug.test import TestResponse
 
 from idlegrid_server.config import Config, DispatchSettings, LimitSettings, WebSettings
-from idlegrid_server.files import ContentStore, PartialUploads
+from idlegrid_server.files import CheckpointFolder, ContentStore, PartialUploads
 from idlegrid_server.store import LocalStore
 from idlegrid_server.store import command as c
 from idlegrid_server.token import SCOPES, new_token, token_hash
@@ -111,6 +111,7 @@ class World:
             store=self.store,
             files=self.files,
             uploads=PartialUploads(folder / "uploads", self.files),
+            checkpoints=CheckpointFolder(folder / "checkpoints"),
             clock=self.clock,
             keys=Keys(self.online, public_hex(self.root), b"i" * 32, b"t" * 32),
             waker=self.wakes,  # type: ignore[arg-type]
@@ -219,6 +220,7 @@ class World:
         name: str = "sky",
         inputs: tuple[TaskInput, ...] = (),
         spec: dict[str, Any] | None = None,
+        migrates: bool = False,
     ) -> int:
         """A running batch of ``units`` work units; returns its id."""
         version = self.publish(self.admin)
@@ -232,6 +234,7 @@ class World:
             policy=msgspec.json.encode(Policy()).decode(),
             memory_bytes=2**26,
             profile=current_profile().name,
+            migrates=migrates,
             expected=units,
         )
         batch = self.store.execute(

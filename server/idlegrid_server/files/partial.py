@@ -14,6 +14,7 @@ from pathlib import Path
 
 from idlegrid_server.faults import reach
 
+from .checkpoint import CheckpointFolder
 from .content import (
     PIECE_BYTES,
     ContentStore,
@@ -100,6 +101,17 @@ class PartialUploads:
             if data is None:
                 self.content.adopt(self._path(name), sha256)
             return data
+
+    def finish_checkpoint(
+        self, name: str, task_id: int, sha256: bytes, folder: CheckpointFolder
+    ) -> None:
+        """Verify the whole file and move it to ``folder``; raises as :meth:`finish`."""
+        with telling_full_disk(), self._locked(name) as file:
+            found = hashlib.file_digest(file, "sha256").digest()
+            if found != sha256:
+                self.drop(name)
+                raise WrongHash(sha256, found)
+            folder.adopt(self._path(name), task_id, sha256)
 
     def drop(self, name: str) -> None:
         """Throw away what is here of an upload."""

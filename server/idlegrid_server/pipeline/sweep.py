@@ -16,16 +16,20 @@ from types import FrameType
 import redis
 
 from idlegrid_server.faults import reach
+from idlegrid_server.files import CheckpointFolder
 from idlegrid_server.health import Condition, judge
+from idlegrid_server.layout import Layout
 from idlegrid_server.log import start_logging
 from idlegrid_server.project import Project, open_project
 from idlegrid_server.store.command import (
     DropExpiredUploads,
+    DropIdleCheckpoints,
     RecordIncident,
     ReleaseExpiredJobs,
     Store,
     StoreError,
 )
+from idlegrid_server.store.sql.checkpoint import CHECKPOINTS_OF_TASKS
 from idlegrid_server.store_access import server_store
 
 from .due import what_waits
@@ -33,27 +37,49 @@ from .passes import run_passes
 from .tools import Tools, make_tools
 from .wake import QueueName, connect, send_wake
 
+US = 1_000_000
+STRAY_AGE_S = 86_400.0
+STRAYS_MAX = 1_000  # looked at in one sweep
 REMIND_S = 600.0  # a condition that lasts is an incident again so often
 log = logging.getLogger(__name__)
 
 
 def sweep_pass(
-    store: Store, clock: Callable[[], int], uploads: Path | None = None
+    store: Store, clock: Callable[[], int], layout: Layout | None = None
 ) -> set[QueueName]:
     """One sweep; returns the queues whose workers have something to do.
 
-    Half-sent files of dropped uploads are removed from the folder ``uploads``. Raises
-    ``StoreError``.
+    Half-sent files of dropped uploads, and checkpoints that nobody will continue, are removed from
+    the folders of ``layout``. Raises ``StoreError``.
     """
     reach("pass.sweep.before")
     store.execute(ReleaseExpiredJobs(now=clock()))
     dropped = store.execute(DropExpiredUploads(now=clock()))
-    if uploads is not None:
+    idle = store.execute(DropIdleCheckpoints(now=clock()))
+    if layout is not None:
         for name in dropped.names:
-            (uploads / name).unlink(missing_ok=True)
+            (layout.uploads / name).unlink(missing_ok=True)
+        folder = CheckpointFolder(layout.checkpoints)
+        for file in idle.files:
+            folder.remove(file.task_id, file.sha256)
+        _remove_strays(store, folder, clock())
     reach("pass.sweep.after")
     with store.reading() as db:
         return what_waits(db, clock())
+
+
+def _remove_strays(store: Store, folder: CheckpointFolder, now: int) -> None:
+    """Checkpoints without a row: a crash came between the two, or between row and file."""
+    old = sorted(folder.written_before(now / US - STRAY_AGE_S))[:STRAYS_MAX]
+    if not old:
+        return
+    with store.reading() as db:
+        task_ids = sorted({task_id for task_id, _ in old})
+        rows = db.fetch_all(CHECKPOINTS_OF_TASKS, task_ids=task_ids)
+    known = {(row.task_id, row.sha256) for row in rows}
+    for task_id, sha256 in old:
+        if (task_id, sha256) not in known:
+            folder.remove(task_id, sha256)
 
 
 class Sweep:
@@ -68,7 +94,7 @@ class Sweep:
     def once(self) -> None:
         """One round; faults of store or queue are logged, and the next round tries again."""
         try:
-            queues = sweep_pass(self.tools.store, self.tools.clock, self.project.layout.uploads)
+            queues = sweep_pass(self.tools.store, self.tools.clock, self.project.layout)
             for queue in sorted(queues):
                 self.wake(queue)
             self.tell_conditions()

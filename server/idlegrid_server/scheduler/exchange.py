@@ -13,7 +13,7 @@ from nacl.signing import SigningKey
 
 from idlegrid_server.faults import reach
 from idlegrid_server.store import command as c
-from idlegrid_shared.documents import Receipt, TaskDescriptor, TaskInput
+from idlegrid_shared.documents import Receipt, ResumePoint, TaskDescriptor, TaskInput
 from idlegrid_shared.seeds import unit_seed
 from idlegrid_shared.signing import Signed, sign_bytes
 from idlegrid_shared.wire import (
@@ -239,6 +239,9 @@ class Scheduler:
             seed=unit_seed(facts.batch_seed, facts.index, task.index).hex(),
             deadline_s=task.deadline_s,
             batch_name=facts.batch_name,
+            resume=None
+            if task.resume is None
+            else ResumePoint(task.resume.sha256.hex(), task.resume.size, task.resume.ops),
         )
         until = now + FILE_ADDRESS_LIFE_US
         files = tuple(
@@ -249,6 +252,11 @@ class Scheduler:
             )
             for sha256, size in {i.sha256: i.bytes for i in inputs}.items()
         )
+        if task.resume is not None:
+            sha256 = task.resume.sha256.hex()
+            ticket = self.addresses.make(public, sha256, until)
+            url = f"/rpc/v1/checkpoints/{sha256}?token={ticket}"
+            files += (FileSource(sha256=sha256, bytes=task.resume.size, url=url),)
         return TaskOffer(descriptor=self._sign("task", descriptor), files=files)
 
 

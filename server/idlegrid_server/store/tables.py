@@ -179,6 +179,7 @@ upload = Table(
     Column("sha256", LargeBinary(32), nullable=False),
     Column("bytes", BigInteger, nullable=False),
     _flag("done"),
+    Column("checkpoint_ops", BigInteger),  # it is a task's checkpoint, and so far had that come
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     CheckConstraint("(account_id IS NULL) <> (task_id IS NULL)", name="owner"),
@@ -249,6 +250,7 @@ stage = Table(
     Column("policy", Text, nullable=False),  # JSON, documents.Policy
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
+    _flag("migrates"),  # what a host leaves may be continued by another
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
     _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
     Column("settle_from", BigInteger),  # ended early: live units from this index on wait for an end
@@ -348,6 +350,7 @@ task = Table(
     Column("exit_code", BigInteger),
     Column("profile", Text),
     Column("credit_micro", BigInteger),
+    Column("resumed_from", BigInteger),  # the task whose checkpoint this one continues
     _one_of("state", model.TaskState),
     CheckConstraint(
         "verdict IS NULL OR verdict IN ({})".format(
@@ -367,6 +370,22 @@ task = Table(
         sqlite_where=text("state = 'in_progress'"),
         postgresql_where=text("state = 'in_progress'"),
     ),
+)
+
+# The newest checkpoint that the host of a task has left here. Its bytes lie in a folder of their
+# own, away from files that are named by their hash: they come and go.
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("task_id", Id, primary_key=True, autoincrement=False),
+    Column("unit_id", BigInteger, nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("ops", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    CheckConstraint("bytes >= 0 AND ops >= 0", name="counts"),
+    Index(None, "unit_id"),
+    Index(None, "sha256"),
 )
 
 task_log = Table(

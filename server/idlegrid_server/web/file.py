@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import BinaryIO
 
 from flask import Blueprint, Response, request, send_file
 
@@ -42,6 +43,28 @@ def send_content(
         text = f"file {row.sha256.hex()} is in the database, but not in the folder"
         with_.incidents.record("file_lost", "server", text)
         raise not_found("file") from error
+    return send_stream(
+        content,
+        row.size,
+        row.sha256,
+        name=name,
+        cache=cache,
+        mimetype=mimetype,
+        attachment=attachment,
+    )
+
+
+def send_stream(
+    content: BinaryIO,
+    size: int,
+    sha256: bytes,
+    *,
+    name: str,
+    cache: str,
+    mimetype: str = "application/octet-stream",
+    attachment: bool = True,
+) -> Response:
+    """``content``, whole or the range asked for, so that no browser takes it for a page."""
     with contextlib.ExitStack() as given_up:
         given_up.callback(content.close)
         response = send_file(
@@ -52,13 +75,13 @@ def send_content(
             conditional=False,
             etag=False,
         )
-        response.content_length = row.size
-        response.set_etag(row.sha256.hex())
+        response.content_length = size
+        response.set_etag(sha256.hex())
         response.headers["Cache-Control"] = cache
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=row.size)
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
         response.call_on_close(content.close)
         given_up.pop_all()
     return response

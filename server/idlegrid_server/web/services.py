@@ -7,7 +7,7 @@ from functools import cached_property
 from nacl.signing import SigningKey
 
 from idlegrid_server.config import Config
-from idlegrid_server.files import ContentStore, PartialUploads
+from idlegrid_server.files import CheckpointFolder, ContentStore, PartialUploads
 from idlegrid_server.health import Condition
 from idlegrid_server.pipeline.wake import Silence, Waker
 from idlegrid_server.scheduler.disk import DiskWatch
@@ -51,6 +51,7 @@ class Services:
     store: Store
     files: ContentStore
     uploads: PartialUploads
+    checkpoints: CheckpointFolder
     clock: Callable[[], int]
     keys: Keys
     waker: Waker = field(default_factory=Silence)

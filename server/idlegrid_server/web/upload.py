@@ -7,7 +7,7 @@ from flask import Request
 
 from idlegrid_server.files import NoRoom, OffsetMismatch, TooLarge, WrongHash
 from idlegrid_server.files.content import Readable
-from idlegrid_server.store.command import FinishUpload, OpenUpload, StoreError
+from idlegrid_server.store.command import FinishUpload, KeepCheckpoint, OpenUpload, StoreError
 from idlegrid_server.store.sql.file import UPLOAD_BY_NAME, UploadRow
 from idlegrid_shared.manifest import ManifestError, check_sha256
 from idlegrid_shared.wire import INLINE_BYTES_MAX, UploadOpen, UploadState
@@ -60,6 +60,7 @@ def open_upload(with_: Services, owner: Owner, wanted: UploadOpen) -> UploadStat
                 host_id=owner.host_id,
                 count_max=owner.count_max,
                 bytes_max=owner.total_max,
+                checkpoint_ops=wanted.checkpoint_ops,
             )
         )
     except StoreError as error:
@@ -109,6 +110,9 @@ def append(
         end = with_.uploads.append(row.name, offset, stream, row.size)
         if end < row.size:
             return UploadState(upload=row.name, offset=end, bytes=row.size)
+        if row.checkpoint_ops is not None and row.task_id is not None:
+            with_.uploads.finish_checkpoint(row.name, row.task_id, row.sha256, with_.checkpoints)
+            return _keep_checkpoint(with_, row)
         data = with_.uploads.finish(row.name, row.sha256, INLINE_BYTES_MAX)
     except OffsetMismatch as error:
         raise Refusal(
@@ -140,4 +144,16 @@ def append(
             raise not_found("upload") from error
         raise store_refusal(error) from error
     with_.uploads.drop(row.name)
+    return UploadState(upload=row.name, offset=row.size, bytes=row.size, done=True)
+
+
+def _keep_checkpoint(with_: Services, row: UploadRow) -> UploadState:
+    try:
+        kept = with_.store.execute(KeepCheckpoint(now=with_.clock(), upload=row.name))
+    except StoreError as error:
+        if error.code == "unknown_upload":
+            raise not_found("upload") from error
+        raise store_refusal(error) from error
+    if kept.useless is not None:
+        with_.checkpoints.remove(kept.useless.task_id, kept.useless.sha256)
     return UploadState(upload=row.name, offset=row.size, bytes=row.size, done=True)

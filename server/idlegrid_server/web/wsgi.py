@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from idlegrid_server.files import ContentStore, PartialUploads
+from idlegrid_server.files import CheckpointFolder, ContentStore, PartialUploads
 from idlegrid_server.health import judge
 from idlegrid_server.pipeline.wake import Notifier, Silence, Waker
 from idlegrid_server.project import Project, open_project
@@ -39,6 +39,7 @@ def load_project(project: Project) -> Flask:
             store=store,
             files=files,
             uploads=PartialUploads(layout.uploads, files),
+            checkpoints=CheckpointFolder(layout.checkpoints),
             clock=lambda: time.time_ns() // 1000,
             keys=Keys(
                 online=project.online_key,

@@ -7,7 +7,7 @@ from idlegrid_server.faults import reach
 from idlegrid_server.store import command as c
 from idlegrid_server.store.connection import Connection
 
-from . import account, app, batch, exchange, file, host, job, plan, submission
+from . import account, app, batch, checkpoint, exchange, file, host, job, plan, submission
 
 R = TypeVar("R", bound=c.Result)
 
@@ -29,6 +29,8 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.OpenUpload: file.open_upload,
     c.FinishUpload: file.finish_upload,
     c.DropExpiredUploads: file.drop_expired_uploads,
+    c.KeepCheckpoint: checkpoint.keep,
+    c.DropIdleCheckpoints: checkpoint.drop_idle,
     c.AddAppVersion: app.add_version,
     c.DeprecateAppVersion: app.deprecate_version,
     c.CreateBatch: submission.create,

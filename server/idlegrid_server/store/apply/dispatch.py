@@ -4,13 +4,15 @@ import hashlib
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.matching import RefusalCount, choose, room
-from idlegrid_server.domain.model import Candidate, HostSnapshot, Peer, TaskSnapshot
+from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
+from idlegrid_server.domain.model import Candidate, HostSnapshot, TaskSnapshot
 from idlegrid_server.domain.resend import find_lost
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.connection import Connection, LostRace
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as batch_sql
+from idlegrid_server.store.sql import checkpoint as checkpoint_sql
 from idlegrid_server.store.sql import exchange as sql
 from idlegrid_server.store.sql import host as host_sql
 
@@ -85,14 +87,35 @@ def resend_lost(
     }
     for resend in lost:
         ledger.note("task", resend.task_id, "in_progress", "sent again")
+    resumed = _resumed(db, {task.id: task.resumed_from for task in held if task.resumed_from})
     return tuple(
-        _assignment(r.task_id, given[units[r.task_id]], r.deadline_at - command.now, resent=True)
+        _assignment(
+            r.task_id,
+            given[units[r.task_id]],
+            r.deadline_at - command.now,
+            resent=True,
+            resume=resumed.get(r.task_id),
+        )
         for r in lost
     )
 
 
+def _resumed(db: Connection, sources: dict[int, int]) -> dict[int, c.Resume]:
+    """The checkpoints that tasks, by id, were given to continue from, as far as they are here."""
+    if not sources:
+        return {}
+    rows = db.fetch_all(checkpoint_sql.CHECKPOINTS_OF_TASKS, task_ids=sorted(sources.values()))
+    found = {row.task_id: c.Resume(row.task_id, row.sha256, row.size, row.ops) for row in rows}
+    return {task: found[source] for task, source in sources.items() if source in found}
+
+
 def _assignment(
-    task_id: int, unit: sql.GivenRow, left: int, *, resent: bool = False
+    task_id: int,
+    unit: sql.GivenRow,
+    left: int,
+    *,
+    resent: bool = False,
+    resume: c.Resume | None = None,
 ) -> c.Assignment:
     return c.Assignment(
         task_id=task_id,
@@ -104,6 +127,7 @@ def _assignment(
         inputs=unit.inputs,
         deadline_s=max(1, left // SECOND),
         resent=resent,
+        resume=resume,
     )
 
 
@@ -201,28 +225,61 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) ->
     if not units:
         return
     db, command, host = search.db, search.command, search.host
-    peers: dict[int, list[Peer]] = {unit_id: [] for unit_id, _ in units}
+    replicas: dict[int, list[Replica]] = {unit_id: [] for unit_id, _ in units}
     unsent: dict[int, int] = {}
-    for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=list(peers)):
+    for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=list(replicas)):
         if task.state == "unsent":
             unsent.setdefault(task.unit_id, task.id)
         else:
-            peers[task.unit_id].append(
-                Peer(task.state, task.host_id, task.account_id, task.subnet or "")  # type: ignore[arg-type]
-            )
+            replicas[task.unit_id].append(replica(task))
     candidates = [
-        Candidate(unit_id, bool(started), tuple(peers[unit_id]))
+        Candidate(unit_id, bool(started), tuple(peers_of(replicas[unit_id])))
         for unit_id, started in units
         if unit_id in unsent
     ]
     choice = choose(host, candidates, search.left, command.distinct)
     search.barred += sum(refusal.count for refusal in choice.refusals)
     if choice.units:
-        _send(search, queue, choice.units, unsent)
+        resumes = _resumes(search, choice.units, replicas) if queue.migrates else {}
+        _send(search, queue, choice.units, unsent, resumes)
+
+
+def replica(task: sql.CandidateTaskRow) -> Replica:
+    """A task that has gone to somebody, as decisions see it."""
+    return Replica(
+        task.id,
+        task.state,  # type: ignore[arg-type]
+        task.host_id,
+        task.account_id,
+        task.subnet or "",
+        task.resumed_from,
+    )
+
+
+def _resumes(
+    search: _Search, units: tuple[int, ...], replicas: dict[int, list[Replica]]
+) -> dict[int, c.Resume]:
+    """What the host shall continue from, by unit: one statement for all of them."""
+    begun = [unit_id for unit_id in units if replicas[unit_id]]
+    left: dict[int, list[LeftBehind]] = {unit_id: [] for unit_id in begun}
+    if begun:
+        for row in search.db.fetch_all(checkpoint_sql.CHECKPOINTS_OF_UNITS, unit_ids=begun):
+            found = LeftBehind(row.task_id, row.sha256, row.size, row.ops)
+            left[row.unit_id].append(found)
+    resumes: dict[int, c.Resume] = {}
+    for unit_id, known in left.items():
+        best = choose_checkpoint(replicas[unit_id], known, search.command.distinct)
+        if best is not None:
+            resumes[unit_id] = c.Resume(best.task_id, best.sha256, best.bytes, best.ops)
+    return resumes
 
 
 def _send(
-    search: _Search, queue: sql.QueueRow, chosen: tuple[int, ...], unsent: dict[int, int]
+    search: _Search,
+    queue: sql.QueueRow,
+    chosen: tuple[int, ...],
+    unsent: dict[int, int],
+    resumes: dict[int, c.Resume],
 ) -> None:
     db, command, host = search.db, search.command, search.host
     rules = policy(queue.policy)
@@ -245,10 +302,19 @@ def _send(
         check_at=deadline_at + rules.grace_s * SECOND,
     )
     rows = {row.id: row for row in given}
+    if resumes:
+        db.execute_many(
+            checkpoint_sql.TASK_RESUMES,
+            [(resume.task_id, unsent[unit_id]) for unit_id, resume in resumes.items()],
+        )
     for unit_id in chosen:
-        task_id = unsent[unit_id]
+        task_id, resume = unsent[unit_id], resumes.get(unit_id)
         search.ledger.step("task", task_id, "unsent", "in_progress")
-        search.tasks.append(_assignment(task_id, rows[unit_id], deadline_at - command.now))
+        if resume is not None:
+            detail = {"resumed_from": resume.task_id, "ops": resume.ops}
+            search.ledger.note("task", task_id, "in_progress", "continues", detail)
+        left = deadline_at - command.now
+        search.tasks.append(_assignment(task_id, rows[unit_id], left, resume=resume))
 
 
 def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:

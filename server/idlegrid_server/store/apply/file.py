@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from idlegrid_server.store import command as c
 from idlegrid_server.store.connection import Connection
+from idlegrid_server.store.sql import checkpoint as checkpoint_sql
 from idlegrid_server.store.sql import file as sql
 from idlegrid_server.store.sql import unit as unit_sql
 
@@ -56,10 +57,20 @@ def open_upload(db: Connection, command: c.OpenUpload) -> c.OpenUploadResult:
         tasks = db.fetch_all(unit_sql.TASKS_BY_ID, task_ids=[command.task_id])
         if not tasks or tasks[0].host_id is None or tasks[0].host_id != command.host_id:
             return _refuse("the task is not this host's")
+        if command.checkpoint_ops is not None:
+            if tasks[0].state != "in_progress":
+                return _refuse(f"nobody needs a checkpoint of the task (it is {tasks[0].state})")
+            if not db.fetch_one(checkpoint_sql.TASK_MIGRATES, task_id=command.task_id):
+                return _refuse("the app does not let its tasks be continued on another computer")
         if tasks[0].state not in ("in_progress", "timed_out", "lost"):
             return _refuse(f"the task's result is not awaited any more (it is {tasks[0].state})")
         known = db.fetch_one(sql.UPLOAD_OF_TASK, task_id=command.task_id, sha256=command.sha256)
-        counted = db.fetch_one(sql.UPLOADS_OPEN_OF_TASK, task_id=command.task_id)
+        count = (
+            sql.UPLOADS_OPEN_OF_TASK
+            if command.checkpoint_ops is None
+            else checkpoint_sql.CHECKPOINT_UPLOADS_OPEN
+        )
+        counted = db.fetch_one(count, task_id=command.task_id)
     else:
         known = db.fetch_one(
             sql.UPLOAD_OF_ACCOUNT, account_id=command.account_id, sha256=command.sha256
@@ -68,10 +79,12 @@ def open_upload(db: Connection, command: c.OpenUpload) -> c.OpenUploadResult:
     if known is not None:
         if known.size != command.size:
             return _refuse(f"it was opened before with {known.size} bytes, not {command.size}")
+        if (known.checkpoint_ops is None) != (command.checkpoint_ops is None):
+            return _refuse("the same bytes cannot be an output and a checkpoint of one task")
         return c.OpenUploadResult("done" if known.done else "ok", known.name)
-    count, size = counted or (0, 0)
-    if count + 1 > command.count_max:
-        return _refuse(f"{count} uploads are open already; the limit is {command.count_max}")
+    opened, size = counted or (0, 0)
+    if opened + 1 > command.count_max:
+        return _refuse(f"{opened} uploads are open already; the limit is {command.count_max}")
     if size + command.size > command.bytes_max:
         return _refuse(
             f"with {command.size} bytes more, the limit of {command.bytes_max} is passed"
@@ -83,6 +96,7 @@ def open_upload(db: Connection, command: c.OpenUpload) -> c.OpenUploadResult:
         task_id=command.task_id,
         sha256=command.sha256,
         bytes=command.size,
+        checkpoint_ops=command.checkpoint_ops,
         now=command.now,
         expires_at=command.expires_at,
     )

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from idlegrid_server.domain.host import next_limit
-from idlegrid_server.domain.matching import clashes
-from idlegrid_server.domain.model import Peer, TaskSnapshot
+from idlegrid_server.domain.migration import Replica, may_still_speak
+from idlegrid_server.domain.model import TaskSnapshot
 from idlegrid_server.domain.report import accept_report
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.dispatch import replica
 from idlegrid_server.store.apply.file import store_files
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
@@ -107,31 +108,26 @@ class _Copies:
         self, db: Connection, distinct: tuple[c.Distinct, ...], rows: Iterable[sql.ReportedRow]
     ) -> None:
         self._distinct = distinct
-        self._peers: dict[int, dict[int, Peer]] = {}
+        self._replicas: dict[int, dict[int, Replica]] = {}
         units = sorted({row.unit_id for row in rows if row.state == "timed_out"})
         if not units:
             return
         for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=units):
-            self._peers.setdefault(task.unit_id, {})[task.id] = Peer(
-                task.state,  # type: ignore[arg-type]
-                task.host_id,
-                task.account_id,
-                task.subnet or "",
-            )
+            if task.state != "unsent":
+                self._replicas.setdefault(task.unit_id, {})[task.id] = replica(task)
 
     def replaced(self, row: sql.ReportedRow) -> bool:
         """Whether another live replica of the unit is in hands that must not have two."""
         if row.state != "timed_out":
             return False
-        peers = self._peers[row.unit_id]
-        others = [peer for task_id, peer in peers.items() if task_id != row.id]
-        return clashes(peers[row.id], others, self._distinct)
+        replicas = list(self._replicas[row.unit_id].values())
+        return not may_still_speak(row.id, replicas, self._distinct)
 
     def now_in(self, row: sql.ReportedRow, state: str) -> None:
         """A report was taken."""
-        peers = self._peers.get(row.unit_id)
-        if peers is not None:
-            peers[row.id] = msgspec.structs.replace(peers[row.id], state=state)
+        known = self._replicas.get(row.unit_id)
+        if known is not None:
+            known[row.id] = msgspec.structs.replace(known[row.id], state=state)
 
 
 def _snapshot(row: sql.ReportedRow) -> TaskSnapshot:

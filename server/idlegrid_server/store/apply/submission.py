@@ -55,6 +55,7 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             policy=stage.policy,
             memory_bytes=stage.memory_bytes,
             profile=stage.profile,
+            migrates=int(stage.migrates),
             expected=stage.expected,
         )
         ledger.step("stage", stage_id, None, "waiting")

@@ -41,6 +41,13 @@ from .batch import (
     ResumeBatch,
     StartBatch,
 )
+from .checkpoint import (
+    CheckpointFile,
+    DropIdleCheckpoints,
+    DropIdleCheckpointsResult,
+    KeepCheckpoint,
+    KeepCheckpointResult,
+)
 from .exchange import (
     Assignment,
     Distinct,
@@ -53,6 +60,7 @@ from .exchange import (
     ReportAnswer,
     ReportFate,
     ReportIn,
+    Resume,
     Wanted,
 )
 from .file import (
@@ -114,6 +122,8 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     OpenUpload,
     FinishUpload,
     DropExpiredUploads,
+    KeepCheckpoint,
+    DropIdleCheckpoints,
     AddAppVersion,
     DeprecateAppVersion,
     CreateBatch,
@@ -137,6 +147,12 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
 )
 
 __all__ = [
+    "Resume",
+    "KeepCheckpointResult",
+    "KeepCheckpoint",
+    "DropIdleCheckpointsResult",
+    "DropIdleCheckpoints",
+    "CheckpointFile",
     "COMMANDS",
     "ENROL_SCOPE",
     "HOUSE_SCOPE",

@@ -22,6 +22,7 @@ class NewStage(Part, frozen=True):
     policy: str
     memory_bytes: int
     profile: str
+    migrates: bool = False  # what a host leaves may be continued by another
     expected: int = 0  # a map stage learns it when its table has been checked
 
 

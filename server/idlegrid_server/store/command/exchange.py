@@ -63,6 +63,15 @@ class ReportAnswer(Result, frozen=True):
     received_at: int = 0
 
 
+class Resume(Result, frozen=True):
+    """The checkpoint that a task continues from, and the task that left it."""
+
+    task_id: int
+    sha256: bytes
+    size: int
+    ops: int
+
+
 class Assignment(Result, frozen=True):
     """A task for the host. The stage's facts (program, shared inputs…) are read by stage id."""
 
@@ -75,6 +84,7 @@ class Assignment(Result, frozen=True):
     inputs: str | None  # JSON list of documents.TaskInput of this unit alone
     deadline_s: int  # from now
     resent: bool = False
+    resume: Resume | None = None
 
 
 class Refused(Result, frozen=True):

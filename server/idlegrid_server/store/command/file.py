@@ -44,6 +44,7 @@ class OpenUpload(Command[OpenUploadResult], frozen=True):
     host_id: int | None = None
     count_max: int = 1_000
     bytes_max: int = 1 << 40
+    checkpoint_ops: int | None = None  # it is no output but a checkpoint, made after so many ops
 
 
 class FinishUpload(Command[Done], frozen=True):

@@ -218,6 +218,27 @@ SHARED_SUBNET = Query(
     """
     + LIMIT,
 )
+SHARED_PAST = Query(
+    "audit_shared_past",
+    "task {0} of unit {2} continues work of host {3}, which has task {1} of the same unit",
+    """
+    SELECT a.id, b.id, a.unit_id, p.host_id FROM task a
+    JOIN task p ON p.id = a.resumed_from
+    JOIN task b ON b.unit_id = a.unit_id AND b.id <> a.id AND b.host_id = p.host_id
+    WHERE a.state IN ('in_progress', 'success') AND b.state IN ('in_progress', 'success')
+    """
+    + LIMIT,
+)
+RESUMED_TWICE = Query(
+    "audit_resumed_twice",
+    "tasks {0} and {1} both continue task {2}",
+    """
+    SELECT a.id, b.id, a.resumed_from FROM task a
+    JOIN task b ON b.unit_id = a.unit_id AND b.id > a.id AND b.resumed_from = a.resumed_from
+    WHERE a.state IN ('in_progress', 'success') AND b.state IN ('in_progress', 'success')
+    """
+    + LIMIT,
+)
 HOST_CAPS = Query(
     "audit_host_caps",
     "every host's tasks in progress, its cap and cores",
@@ -314,6 +335,8 @@ RULES = (
     CANONICAL,
     OUTPUTS,
     MANIFESTS,
+    SHARED_PAST,
+    RESUMED_TWICE,
     FILE_SIZES,
     QUEUE_LOST,
     QUEUE_LOOSE,

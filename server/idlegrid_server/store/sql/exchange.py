@@ -14,6 +14,7 @@ class HeldRow(NamedTuple):
     sent_at: int
     deadline_at: int
     unit_state: str
+    resumed_from: int | None
 
 
 class ReportedRow(NamedTuple):
@@ -37,6 +38,7 @@ class QueueRow(NamedTuple):
     memory_bytes: int
     profile: str
     priority: int
+    migrates: int
 
 
 class CandidateTaskRow(NamedTuple):
@@ -48,6 +50,7 @@ class CandidateTaskRow(NamedTuple):
     host_id: int | None
     account_id: int | None
     subnet: str | None
+    resumed_from: int | None
 
 
 class GivenRow(NamedTuple):
@@ -65,7 +68,7 @@ HELD = Query(
     "held",
     "what a host should hold",
     """
-    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state
+    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state, t.resumed_from
     FROM task t JOIN work_unit u ON u.id = t.unit_id
     WHERE t.host_id = :host_id AND t.state = 'in_progress'
     """,
@@ -100,7 +103,8 @@ QUEUES = Query(
     "queues",
     "stages that have tasks to send and fit a host, the most urgent first",
     """
-    SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, b.priority
+    SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, b.priority,
+           s.migrates
     FROM stage s JOIN batch b ON b.id = s.batch_id
     WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
     ORDER BY b.priority DESC, s.id LIMIT :limit
@@ -152,8 +156,8 @@ CANDIDATE_TASKS = Query(
     "candidate_tasks",
     "who has or had tasks of the candidates; read after the units are locked, so that it holds",
     """
-    SELECT id, unit_id, state, host_id, account_id, subnet FROM task WHERE unit_id {in:unit_ids}
-    ORDER BY unit_id, n
+    SELECT id, unit_id, state, host_id, account_id, subnet, resumed_from FROM task
+    WHERE unit_id {in:unit_ids} ORDER BY unit_id, n
     """,
     CandidateTaskRow._make,
 )

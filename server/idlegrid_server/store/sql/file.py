@@ -25,13 +25,17 @@ class UploadRow(NamedTuple):
     size: int
     done: int
     expires_at: int
+    checkpoint_ops: int | None
 
 
 def _hash(row: object) -> bytes:
     return bytes(row[0])  # type: ignore[index]
 
 
-_UPLOAD = "SELECT id, name, account_id, task_id, sha256, bytes, done, expires_at FROM upload"
+_UPLOAD = (
+    "SELECT id, name, account_id, task_id, sha256, bytes, done, expires_at, checkpoint_ops "
+    "FROM upload"
+)
 
 FILE_BY_HASH = Query(
     "file_by_hash",
@@ -114,7 +118,10 @@ UPLOAD_OF_ACCOUNT = Query(
 UPLOADS_OPEN_OF_TASK = Query(
     "uploads_open_of_task",
     "hold a task to its number and bytes of uploads",
-    "SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM upload WHERE task_id = :task_id",
+    """
+    SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM upload
+    WHERE task_id = :task_id AND checkpoint_ops IS NULL
+    """,
     lambda row: (int(row[0]), int(row[1])),
 )
 UPLOADS_OPEN_OF_ACCOUNT = Query(
@@ -129,15 +136,20 @@ UPLOADS_OPEN_OF_ACCOUNT = Query(
 UPLOADS_DONE_OF_TASKS = Query(
     "uploads_done_of_tasks",
     "which files were uploaded for reported tasks",
-    "SELECT task_id, sha256 FROM upload WHERE task_id {in:task_ids} AND done = 1",
+    """
+    SELECT task_id, sha256 FROM upload
+    WHERE task_id {in:task_ids} AND done = 1 AND checkpoint_ops IS NULL
+    """,
     lambda row: (int(row[0]), bytes(row[1])),
 )
 UPLOAD_INSERT = Query(
     "upload_insert",
     "open an upload",
     """
-    INSERT INTO upload (name, account_id, task_id, sha256, bytes, created_at, expires_at)
-    VALUES (:name, :account_id, :task_id, :sha256, :bytes, :now, :expires_at) RETURNING id
+    INSERT INTO upload (name, account_id, task_id, sha256, bytes, checkpoint_ops, created_at,
+                        expires_at)
+    VALUES (:name, :account_id, :task_id, :sha256, :bytes, :checkpoint_ops, :now, :expires_at)
+    RETURNING id
     """,
 )
 UPLOAD_FINISH = Query(

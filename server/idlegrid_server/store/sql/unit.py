@@ -55,6 +55,7 @@ class TaskRow(NamedTuple):
     exit_code: int | None
     profile: str | None
     credit_micro: int | None
+    resumed_from: int | None
 
 
 class ChangingRow(NamedTuple):

@@ -251,6 +251,7 @@ class TaskReply(Reply, frozen=True):
     exit_code: int | None
     credit_micro: int | None
     stderr: str = ""
+    resumed_from: str | None = None  # it continues the work of that task's host
 
 
 class UnitReply(Reply, frozen=True):

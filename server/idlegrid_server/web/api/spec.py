@@ -233,5 +233,6 @@ def _new_stage(index: int, stage: StageForm, version: AppVersionRow, release: Re
         policy=msgspec.json.encode(release.policy).decode(),
         memory_bytes=program.limits.memory_bytes,
         profile=release.profile_of(program),
+        migrates=release.migrate and release.checkpoint != "none" and stage.kind == "map",
         expected=0 if stage.kind == "map" else 1,
     )

@@ -162,6 +162,9 @@ def _task(with_: Services, db: Connection, task: TaskRow) -> TaskReply:
         exit_code=task.exit_code,
         credit_micro=task.credit_micro,
         stderr=(db.fetch_one(TASK_LOG, task_id=task.id) or "")[-STDERR_CHARS:],
+        resumed_from=None
+        if task.resumed_from is None
+        else with_.ids.encode("task", task.resumed_from),
     )
 
 

@@ -27,6 +27,8 @@ from idlegrid_shared.wire import UploadOpen
 
 from .refusal import host_refusal
 
+CHECKPOINTS_OPEN_MAX = 2  # of one task, half-sent
+LOW_DISK_RETRY_S = 600
 SHUT_OUT = frozenset(("banned", "retired"))
 _decoder = msgspec.json.Decoder(UploadOpen)
 
@@ -45,7 +47,7 @@ def _host_id(with_: Services, device: Device) -> int:
     return host.id
 
 
-def _owner(with_: Services, device: Device, task: str) -> Owner:
+def _owner(with_: Services, device: Device, task: str, *, checkpoint: bool) -> Owner:
     """What may be uploaded for a task; raises a refusal if it is not this host's."""
     host_id = _host_id(with_, device)
     refused = Refusal(409, "upload_refused", "This task is not this host's.")
@@ -61,6 +63,24 @@ def _owner(with_: Services, device: Device, task: str) -> Owner:
     if unit is None:
         raise refused
     limits = with_.stages.get(unit.stage_id).program.limits
+    if checkpoint:
+        if with_.disk.is_low():
+            # Results go before what only saves somebody's time.
+            raise Refusal(
+                503,
+                "disk_full",
+                "The server's disk is nearly full: it takes results, but no checkpoints.",
+                retry_after_s=LOW_DISK_RETRY_S,
+            )
+        size = with_.config.limits.checkpoint_bytes
+        return Owner(
+            source=with_.ids.encode("host", host_id),
+            bytes_max=size,
+            total_max=CHECKPOINTS_OPEN_MAX * size,
+            count_max=CHECKPOINTS_OPEN_MAX,
+            task_id=task_id,
+            host_id=host_id,
+        )
     return Owner(
         source=with_.ids.encode("host", host_id),
         bytes_max=min(limits.output_bytes, with_.config.limits.upload_bytes),
@@ -89,7 +109,9 @@ def open_one(device: Device) -> Response:
     """Make room for one output of a task."""
     with_ = services()
     wanted = decode(with_, request, device_body(with_, request, device), _decoder)
-    return answer(open_upload(with_, _owner(with_, device, wanted.task), wanted))
+    checkpoint = wanted.checkpoint_ops is not None
+    owner = _owner(with_, device, wanted.task, checkpoint=checkpoint)
+    return answer(open_upload(with_, owner, wanted))
 
 
 @access("device")
