@@ -1,10 +1,6 @@
 """The laboratory: a folder with a module cache in which tests run guests in real workers."""
 
 import hashlib
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +13,9 @@ from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 from idlegrid_shared.sandbox.run import run_sandboxed
 
+from .compiler import compiled, source_of
 from .guest import assemble, module_text
 
-ROOT = Path(__file__).parents[2]
 LIMITS = Limits(
     memory_bytes=4 * 65536,
     max_ops=50_000_000,
@@ -87,43 +83,9 @@ def profile() -> RuntimeProfile:
 
 @pytest.fixture(scope="session")
 def build_c() -> Callable[[str], bytes]:
-    """Compile a program of ``programs/`` to wasm; kept under build/, by the hash of its source."""
+    """Compile a program of ``programs/`` to wasm, by its name."""
 
     def build(name: str) -> bytes:
-        source = Path(__file__).parent / "programs" / f"{name}.c"
-        digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-        target = ROOT / "build" / "test-programs" / f"{name}-{digest}.wasm"
-        if not target.exists():
-            compile_once(source, target)
-        return target.read_bytes()
+        return compiled(source_of(name), "wasm").read_bytes()
 
     return build
-
-
-def compile_once(source: Path, target: Path) -> None:
-    """Compile under a lock folder, as several test processes may want the same program."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.with_suffix(".lock")
-    until_s = time.monotonic() + 200
-    while True:
-        try:
-            lock.mkdir()
-            break
-        except FileExistsError:
-            if target.exists() or time.monotonic() > until_s:
-                break
-            time.sleep(0.2)
-    try:
-        if target.exists():
-            return
-        cache = str(ROOT / "build" / "zig-cache")
-        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-        fresh = target.with_suffix(f".{os.getpid()}")
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O2", "-s"]
-        subprocess.run(
-            [*command, "-o", str(fresh), str(source)], check=True, env=environment, timeout=280
-        )
-        fresh.replace(target)
-    finally:
-        if lock.exists():
-            lock.rmdir()
