@@ -5,7 +5,9 @@ from pathlib import Path
 import msgspec
 
 from .core.explain import explain_agent, explain_project
+from .core.limit import US
 from .core.model import DELIVERING, AgentState, TaskState
+from .core.progress import seconds_left
 
 FORMAT = 1
 
@@ -22,6 +24,7 @@ class TaskStatus(msgspec.Struct):
     deadline_at: int
     outcome: str = ""
     reason: str = ""
+    left_s: float | None = None  # about how much longer it runs, if that can be told
 
 
 class ProjectStatus(msgspec.Struct):
@@ -89,12 +92,15 @@ def _project_status(state: AgentState, fingerprint: str, now: int, data: Path) -
         fetching=phases.count("new") + phases.count("downloading"),
         waiting=sum(1 for p in phases if p in DELIVERING),
         delivered=project.delivered,
-        tasks=[_task_status(t) for t in tasks],
+        tasks=[_task_status(t, now) for t in tasks],
         refusals=[r.text for r in project.refusals],
     )
 
 
-def _task_status(task: TaskState) -> TaskStatus:
+def _task_status(task: TaskState, now: int) -> TaskStatus:
+    left_s = None
+    if task.phase == "running":
+        left_s = seconds_left(task.progress, (now - task.started_at) / US)
     return TaskStatus(
         id=task.id,
         phase=task.phase,
@@ -105,6 +111,7 @@ def _task_status(task: TaskState) -> TaskStatus:
         deadline_at=task.deadline_at,
         outcome=task.result.outcome if task.result is not None else "",
         reason=task.result.reason if task.result is not None else "",
+        left_s=left_s,
     )
 
 

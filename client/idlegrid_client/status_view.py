@@ -43,8 +43,17 @@ def describe(project: ProjectStatus) -> list[str]:
     for task in project.tasks:
         if task.phase == "running":
             label = " ".join(part for part in (task.app, task.batch) if part)
-            lines.append(f"  {task.progress:4.0%}  {label}  {task.id}")
+            left = f", {_span(task.left_s)} left" if task.left_s is not None else ""
+            lines.append(f"  {task.progress:4.0%}{left}  {label}  {task.id}")
     return lines
+
+
+def _span(seconds: float) -> str:
+    """About so long, as people say it."""
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * size:
+            return f"about {round(seconds / size)} {unit}"
+    return "about a minute" if seconds >= 45 else "less than a minute"
 
 
 def _at_rest(

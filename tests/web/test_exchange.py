@@ -238,3 +238,24 @@ def test_a_host_that_leaves_hands_its_tasks_back(world: World, host: Host) -> No
     assert (row.state, row.reason) == ("aborted", "detached")
     assert host.send_exchange(request, path="/rpc/v1/detach").status_code == 200, "a repeat"
     assert code_of(host.send_exchange(host.request())) == (403, "banned")
+
+
+def test_a_task_comes_with_what_such_tasks_took(world: World, host: Host) -> None:
+    """Once results are agreed on, their ops tell a silent program's progress and the time left."""
+    from idlegrid_server.pipeline.passes import run_passes
+
+    world.batch(3)
+    other = Host(world)
+    assert other.enrol().status_code == 200
+    (first,) = host.get_tasks(1)
+    assert first.ops_estimate == 0
+    for one in (host, other):
+        task = first if one is host else other.get_tasks(1)[0]
+        (answer,) = one.exchange(reports=(result(task),)).answers
+        assert answer.fate == "accepted"
+    run_passes(world.store, world.files, world.clock)
+    (second,) = host.get_tasks(1)
+    assert second.ops_estimate == 0, "what is known is looked up once a minute"
+    world.clock.pass_s(61)
+    (third,) = other.get_tasks(1)
+    assert third.ops_estimate == 1_000

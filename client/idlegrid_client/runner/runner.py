@@ -13,6 +13,7 @@ from idlegrid_client.core.event import (
     TaskUntrusted,
 )
 from idlegrid_client.core.model import Result, TaskKey, TaskState
+from idlegrid_client.core.progress import fraction_done
 from idlegrid_client.layout import ProjectFolder, TaskFolder
 from idlegrid_client.machine.orphan import leave_trace, make_humble
 from idlegrid_client.store_task import StoredResult, save_result, sync_outputs
@@ -129,6 +130,7 @@ class _Run:
         self._lock = threading.Lock()
         self._stopped = False
         self._process: Box | None = None
+        self._ops_estimate = 0
 
     def stop(self) -> None:
         with self._lock:
@@ -169,6 +171,7 @@ class _Run:
             raise VerifyError("other_task", "the descriptor belongs to another task")
         self._check_files(descriptor, release)
         shutil.rmtree(self.folder.out, ignore_errors=True)
+        self._ops_estimate = descriptor.ops_estimate
         outcome = self._sandbox(self._order(descriptor, release))
         if outcome is None:
             return None
@@ -223,7 +226,8 @@ class _Run:
                 make_humble(process.pid)
             told = 0.0
             while (outcome := process.wait(PROGRESS_POLL_S)) is None:
-                fraction = process.progress.fraction
+                seen = process.progress
+                fraction = fraction_done(seen.fraction, seen.ops, self._ops_estimate)
                 if fraction >= told + PROGRESS_STEP:
                     told = fraction
                     self.post(TaskProgress(self.task.project, self.task.id, fraction))
