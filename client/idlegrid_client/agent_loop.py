@@ -297,6 +297,8 @@ class Agent:
                 self._files.download(self._contacts[order.project], order)
             case do.Upload():
                 self._files.upload(self._contacts[order.project], order)
+            case do.SendCheckpoint():
+                self._files.send_checkpoint(self._contacts[order.project], order)
             case _:
                 raise AssertionError(f"no hand for instruction {order!r}")
 

@@ -56,6 +56,8 @@ def _check_offer(
     program = release.program(descriptor.program)
     needs = program.needs()
     needs.update({given.sha256: given.bytes for given in descriptor.inputs})
+    if descriptor.resume is not None:
+        needs[descriptor.resume.sha256] = descriptor.resume.bytes
     known = {**sources, **source_addresses(offered.files)}
     files = []
     for sha256, size in needs.items():
@@ -75,6 +77,8 @@ def _check_offer(
         time_s=program.limits.time_s,
         descriptor=offered.descriptor,
         files=tuple(files),
+        migrates=release.migrate and release.checkpoint != "none",
+        resume=descriptor.resume.sha256 if descriptor.resume is not None else "",
     )
 
 

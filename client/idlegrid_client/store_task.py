@@ -55,7 +55,11 @@ def save_task(project: ProjectFolder, task: TaskState) -> None:
         stored = StoredResult(task.id, task.deadline_at, task.accepted_at, task.result)
         if not _holds(folder, stored):
             save_result(folder, stored)
-    write_state(folder.task, msgspec.structs.replace(task, result=None, sending=()), "task")
+    write_state(
+        folder.task,
+        msgspec.structs.replace(task, result=None, sending=(), checkpoint_sending=False),
+        "task",
+    )
     if new:
         sync_folder(project.tasks)
 

@@ -11,7 +11,8 @@
    the descriptor says.
 7. A release's programs name their modules by hash, run on our platform and sandbox profile, and
    have limits within bounds (reading them checks that).
-8. Inputs have plain relative names, hashes and sizes; their bytes are checked against both.
+8. Inputs have plain relative names, hashes and sizes; their bytes are checked against both. So has
+   a checkpoint to continue from, which another volunteer made: it is read like a stranger's data.
 9. A receipt names our root, the task, our device key, and the manifest that we reported.
 """
 
@@ -46,6 +47,7 @@ ARGS_MAX = 1_000
 ARGS_BYTES_MAX = 65_536
 INPUTS_MAX = 10_000
 INPUT_BYTES_MAX = 16 * 1024**3
+CHECKPOINT_BYTES_MAX = 64 * 1024**3
 DEADLINE_S_MAX = 400 * 86_400
 SEED_BYTES = 32
 
@@ -231,6 +233,13 @@ def _check_descriptor_bounds(descriptor: TaskDescriptor) -> None:
             raise VerifyError("bad_descriptor", f"an input of the task: {error}") from error
         if not 0 <= given.bytes <= INPUT_BYTES_MAX:
             raise VerifyError("bad_descriptor", f"input {given.name!r} has an absurd size")
+    if descriptor.resume is not None:
+        try:
+            check_sha256(descriptor.resume.sha256)
+        except ManifestError as error:
+            raise VerifyError("bad_descriptor", f"the checkpoint of the task: {error}") from error
+        if not 0 <= descriptor.resume.bytes <= CHECKPOINT_BYTES_MAX:
+            raise VerifyError("bad_descriptor", "the checkpoint of the task has an absurd size")
 
 
 def check_receipt(trust: Trust, signed: Signed, task: str, device: str, manifest: str) -> Receipt:

@@ -14,6 +14,7 @@ from .draft import Draft
 from .failure import exchange_failed, problem_received
 from .instruction import Exit, Instruction, Notify, SaveProject, StopTask
 from .limit import DOWNLOAD_TRIES_MAX, REOFFERS_MAX, START_TRIES_MAX, US
+from .migrate import checkpoint_made, checkpoint_not_sent, checkpoint_sent
 from .model import UNFINISHED, AgentState, FileState, Result, TaskState
 from .reply import abort, receive
 from .settle import settle
@@ -112,7 +113,13 @@ def _download_failed(draft: Draft, event: ev.DownloadFailed) -> None:
         return
     draft.drop_file(event.project, event.sha256)
     for task in draft.tasks_of(event.project):
-        if task.phase == "downloading" and any(f.sha256 == event.sha256 for f in task.files):
+        if task.phase != "downloading" or all(f.sha256 != event.sha256 for f in task.files):
+            continue
+        if task.resume == event.sha256:
+            # Only time would be saved by it: the task starts from its beginning.
+            kept = tuple(f for f in task.files if f.sha256 != event.sha256)
+            draft.task(task, resume="", files=kept)
+        else:
             _ask_again(draft, task, event.text)
 
 
@@ -223,6 +230,9 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     ev.DownloadFailed: _download_failed,
     ev.UploadFinished: _upload_finished,
     ev.UploadFailed: _upload_failed,
+    ev.CheckpointMade: checkpoint_made,
+    ev.CheckpointSent: checkpoint_sent,
+    ev.CheckpointNotSent: checkpoint_not_sent,
     ev.TaskFinished: _task_finished,
     ev.TaskInterrupted: _task_interrupted,
     ev.TaskUntrusted: _task_untrusted,

@@ -5,7 +5,7 @@ from typing import Literal
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.wire import Machine, Notice, Refusal
 
-from .model import FileNeed, ProjectState, Result, TaskState, Value
+from .model import CheckpointHere, FileNeed, ProjectState, Result, TaskState, Value
 
 
 class Timer(Value, frozen=True):
@@ -54,6 +54,8 @@ class Offer(Value, frozen=True):
     time_s: float
     descriptor: Signed
     files: tuple[FileNeed, ...]
+    migrates: bool = False
+    resume: str = ""
 
 
 class RefusedOffer(Value, frozen=True):
@@ -161,6 +163,33 @@ class UploadFailed(Value, frozen=True):
     retry_after_s: float = 0.0
 
 
+class CheckpointMade(Value, frozen=True):
+    """A newer checkpoint of a task is durable in its folder."""
+
+    project: str
+    task: str
+    checkpoint: CheckpointHere
+
+
+class CheckpointSent(Value, frozen=True):
+    """The server holds this checkpoint of the task."""
+
+    project: str
+    task: str
+    sha256: str
+
+
+class CheckpointNotSent(Value, frozen=True):
+    """It is not at the server. ``refused``: nor will be any other of this task."""
+
+    project: str
+    task: str
+    sha256: str
+    text: str
+    refused: bool = False
+    retry_after_s: float = 0.0
+
+
 class TaskFinished(Value, frozen=True):
     """The sandbox ended and the result, if any, is durable in the task's folder."""
 
@@ -210,6 +239,9 @@ Event = (
     | DownloadFailed
     | UploadFinished
     | UploadFailed
+    | CheckpointMade
+    | CheckpointSent
+    | CheckpointNotSent
     | TaskFinished
     | TaskInterrupted
     | TaskUntrusted

@@ -4,7 +4,7 @@ from typing import Literal
 
 from idlegrid_shared.wire import Machine, Want
 
-from .model import ProjectState, TaskState, Value
+from .model import CheckpointHere, ProjectState, TaskState, Value
 
 
 class SendExchange(Value, frozen=True):
@@ -89,6 +89,14 @@ class Upload(Value, frozen=True):
     name: str
 
 
+class SendCheckpoint(Value, frozen=True):
+    """Send the checkpoint in the task's folder, so that another host could continue from it."""
+
+    project: str
+    task: str
+    checkpoint: CheckpointHere
+
+
 class StartTask(Value, frozen=True):
     """Verify once more, then run it in the sandbox."""
 
@@ -134,6 +142,7 @@ Instruction = (
     | ForgetTask
     | Download
     | Upload
+    | SendCheckpoint
     | StartTask
     | StopTask
     | Notify

@@ -80,6 +80,14 @@ class Result(Value, frozen=True):
         return 1_000 + carried * 4 // 3 + len(self.stderr) * 2 + 400 * len(self.manifest)
 
 
+class CheckpointHere(Value, frozen=True):
+    """The newest checkpoint of a task that is durable in its folder, made after ``ops``."""
+
+    sha256: str
+    bytes: int
+    ops: int
+
+
 class Step(Value, frozen=True):
     """One line of a task's story."""
 
@@ -112,6 +120,12 @@ class TaskState(Value, frozen=True):
     tries: int = 0  # failures in this phase, for the backoff
     retry_at: int = 0
     reoffers: int = 0
+    resume: str = ""  # SHA-256 of another host's checkpoint, to continue from
+    migrates: bool = False  # another host may continue from what this one leaves at the server
+    checkpoint: CheckpointHere | None = None
+    checkpoint_sent: str = ""  # SHA-256 of the newest one that the server has
+    checkpoint_sending: bool = False
+    checkpoint_at: int = 0  # when the next may go to the server
     wants_reoffer: bool = False  # in phase new: not held any more, until the server offers it again
     progress: float = 0.0
     started_at: int = 0

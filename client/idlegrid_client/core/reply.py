@@ -100,7 +100,7 @@ def _take_offer(draft: Draft, project: str, offer: Offer) -> None:
     known = draft.tasks.get((project, offer.task))
     if known is not None:
         if known.wants_reoffer:
-            fresh = draft.task(known, files=offer.files, wants_reoffer=False)
+            fresh = draft.task(known, files=offer.files, resume=offer.resume, wants_reoffer=False)
             draft.emit(SaveTask(fresh))
         return
     state = draft.view()
@@ -120,6 +120,8 @@ def _take_offer(draft: Draft, project: str, offer: Offer) -> None:
         release=offer.release,
         descriptor=offer.descriptor,
         files=offer.files,
+        resume=offer.resume,
+        migrates=offer.migrates,
     )
     admitted = admit(draft, task, "the server sent it")
     if draft.projects[project].leaving:

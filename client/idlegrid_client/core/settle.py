@@ -12,6 +12,7 @@ from .limit import (
     RESULT_KEEP_S,
     US,
 )
+from .migrate import next_send_at, send_checkpoint
 from .model import DELIVERING, FileState, ProjectState, TaskState
 from .reply import abort
 from .task_order import choose_to_start
@@ -29,6 +30,8 @@ def settle(draft: Draft) -> None:
         _download(draft, project)
     for task in list(draft.tasks.values()):
         _deliver(draft, task)
+    for task in list(draft.tasks.values()):
+        send_checkpoint(draft, task)
     for task in choose_to_start(draft.view(), draft.now):
         move(draft, task, "running", "its turn", started_at=draft.now, tries=task.tries)
     for fingerprint in list(draft.projects):
@@ -52,6 +55,8 @@ def _survive_clock_jumps(draft: Draft) -> None:
     for task in list(draft.tasks.values()):
         if task.retry_at > far:
             draft.task(task, retry_at=draft.now)
+        if task.checkpoint_at > far:
+            draft.task(draft.tasks[task.key], checkpoint_at=draft.now)
 
 
 def _expire(draft: Draft, task: TaskState) -> None:
@@ -125,4 +130,7 @@ def _next_at(draft: Draft) -> int:
             times.append(task.retry_at)
         if task.phase in ("new", "downloading", "ready"):
             times.append(task.deadline_at)
+        send_at = next_send_at(task)
+        if send_at is not None:
+            times.append(send_at)
     return max(draft.now, min(times))

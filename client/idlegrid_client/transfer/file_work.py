@@ -6,13 +6,15 @@ from typing import Protocol
 from nacl.signing import SigningKey
 
 from idlegrid_client.core.event import (
+    CheckpointNotSent,
+    CheckpointSent,
     DownloadFailed,
     DownloadFinished,
     Event,
     UploadFailed,
     UploadFinished,
 )
-from idlegrid_client.core.instruction import Download, Upload
+from idlegrid_client.core.instruction import Download, SendCheckpoint, Upload
 from idlegrid_client.layout import ProjectFolder
 
 from .download import WrongFileError, download, tidy_cache
@@ -22,6 +24,8 @@ from .upload import upload
 
 #: Answers that say: this address is not good any more. A new one comes with a new offer.
 GONE_STATUSES = frozenset({401, 403, 404, 410})
+#: Answers that say: no checkpoint of this task, ever.
+REFUSED_STATUSES = frozenset({400, 403, 404, 409, 413})
 
 
 class Place(Protocol):
@@ -63,6 +67,30 @@ class FileWork:
             self._post(self._upload(server, place, order))
 
         self._pool.submit(place.url, place.key, work)
+
+    def send_checkpoint(self, place: Place, order: SendCheckpoint) -> None:
+        """Send the checkpoint in a task's folder; a newer one may take its place meanwhile."""
+
+        def work(server: Server) -> None:
+            self._post(self._send_checkpoint(server, place, order))
+
+        self._pool.submit(place.url, place.key, work)
+
+    def _send_checkpoint(self, server: Server, place: Place, order: SendCheckpoint) -> Event:
+        project, task, here = order.project, order.task, order.checkpoint
+        path = place.folder.task(task).checkpoint
+        try:
+            upload(server, path, here.sha256, here.bytes, task, here.ops)
+        except ServerProblem as problem:
+            text = f"a checkpoint was not sent: {problem}"
+            refused = problem.status in REFUSED_STATUSES
+            return CheckpointNotSent(
+                project, task, here.sha256, text, refused, problem.retry_after_s
+            )
+        except (UnreachableError, BadAnswerError, OSError) as error:
+            text = f"a checkpoint was not sent: {error}"
+            return CheckpointNotSent(project, task, here.sha256, text)
+        return CheckpointSent(project, task, here.sha256)
 
     def _download(self, server: Server, place: Place, order: Download) -> Event:
         project, sha256 = order.project, order.sha256

@@ -14,13 +14,23 @@ NAME_CHARS_MAX = 200
 OFFSET_CONFLICTS_MAX = 5
 
 
-def upload(server: Server, path: Path, sha256: str, size: int, task: str) -> None:
+def upload(
+    server: Server,
+    path: Path,
+    sha256: str,
+    size: int,
+    task: str,
+    checkpoint_ops: int | None = None,
+) -> None:
     """Send the file at ``path`` until the server says that it is whole and verified.
+
+    ``checkpoint_ops``: it is no output of the task but its checkpoint, made after so many ops.
 
     Raises ``ServerProblem``, ``UnreachableError``, ``BadAnswerError``, ``OSError``. Called again,
     it goes on where the server says that it stands.
     """
-    body = msgspec.json.encode(UploadOpen(sha256=sha256, bytes=size, task=task))
+    wanted = UploadOpen(sha256=sha256, bytes=size, task=task, checkpoint_ops=checkpoint_ops)
+    body = msgspec.json.encode(wanted)
     state = server.post(UPLOADS_PATH, body, UploadState)
     place = f"{UPLOADS_PATH}/{_checked_name(state.upload)}"
     conflicts = 0
