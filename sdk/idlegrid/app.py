@@ -17,6 +17,7 @@ class ProgramSource(msgspec.Struct, frozen=True):
     """One program. What is given for it depends on the runtime: see :mod:`idlegrid.program`.
 
     wasm: C or C++ ``sources`` to compile, or a finished ``module``; exactly one of the two.
+    python: ``module`` is the script, or the folder of all its files.
     """
 
     name: str
@@ -29,6 +30,8 @@ class ProgramSource(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
     #: What is started, as the runtime knows it.
     start: str = ""
+    #: python: modules to import although they do not work whole in the sandbox.
+    allowed: tuple[str, ...] = ()
 
 
 class OnFailure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,3 +94,5 @@ class App(msgspec.Struct, frozen=True):
     checkpoint: Checkpoint = "none"
     migrate: bool = False
     homogeneous: Homogeneous = ""
+    #: The runtime of its Python programs, by its name in the catalogue; "" if it has none.
+    python: str = ""

@@ -11,6 +11,7 @@ import msgspec
 from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
 from idlegrid_shared.manifest import ManifestError, check_name
 from idlegrid_shared.plot import PlotError, parse_plot
+from idlegrid_shared.runtime.catalogue import known_runtimes
 from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 
 from .app import App, Combine, OnFailure, ProgramSource, Split
@@ -19,6 +20,7 @@ from .program import READERS
 from .section import Section, app_file
 
 APP_FILE = "app.toml"
+STANDARD_PYTHON = "cpython"
 APP_FILE_BYTES_MAX = 1024 * 1024
 PROGRAMS_MAX = 16
 INPUTS_MAX = 1_000
@@ -48,17 +50,19 @@ def read_app(folder: Path) -> App:
     head = Section(path, "app", document["app"])
     runtime = _runtime(head)
     programs = _programs(path, document["programs"], runtime)
+    python = _python(head, programs)
     app = App(
         folder=path.parent.absolute(),
         name=_matching(head, "name", '"my-app"', _NAME, "lower-case letters, digits and -"),
         version=_matching(head, "version", '"1.0.0"', _VERSION, "letters, digits, dots and -"),
         summary=head.text("summary", '"What it computes"', ""),
-        profile=_profile(head),
+        profile=_profile(head, python),
         runtime=runtime,
         checkpoint=_choice(head, "checkpoint", get_args(Checkpoint), "none"),
         migrate=head.flag("migrate", False),
         homogeneous=_choice(head, "homogeneous", get_args(Homogeneous), ""),
         programs=programs,
+        python=python,
         policy=_policy(path, document.get("policy", {})),
         split=_split(path, document["split"], programs),
         combine=_combine(path, document["combine"], programs) if "combine" in document else None,
@@ -96,8 +100,23 @@ def _matching(section: Section, key: str, example: str, rule: re.Pattern[str], w
     return text
 
 
-def _profile(head: Section) -> RuntimeProfile:
+def _python(head: Section, programs: Mapping[str, ProgramSource]) -> str:
+    """The name of the runtime for the app's Python programs; "" if it has none."""
+    known = known_runtimes()
+    used = any(program.runtime == "python" for program in programs.values())
+    if not used:
+        if head.has("python"):
+            raise head.error("python", "no program of this app is Python")
+        return ""
+    return cast(str, _choice(head, "python", tuple(known), STANDARD_PYTHON))
+
+
+def _profile(head: Section, python: str) -> RuntimeProfile:
     profile = current_profile()
+    if python:
+        if head.has("nan_canonical"):
+            raise head.error("nan_canonical", "it is always on in an app with Python programs")
+        return known_runtimes()[python].release.profile
     return msgspec.structs.replace(profile, nan_canonical=head.flag("nan_canonical", False))
 
 

@@ -21,9 +21,10 @@ from idlegrid_shared.documents import Runtime
 from idlegrid_shared.manifest import ManifestEntry
 
 from .app import App, ProgramSource
-from .built import BuiltProgram
+from .built import BuiltProgram, Say
 from .fault import BuildError
-from .place import cache_folder
+from .place import BUILD_FOLDER, build_folder, cache_folder
+from .python_pack import build_python
 
 FLAGS = ("-target", "wasm32-wasi", "-O3", "-msimd128", "-s", "-fno-exceptions")
 # Local variables get what they get on Linux; the compiler's own 16 MiB are memory of every host.
@@ -37,7 +38,6 @@ CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".h
 CODE_FILES_MAX = 5_000
 MODULE_BYTES_MAX = 256 * 1024**2
 COMPILE_TIME_S_MAX = 1_800.0
-BUILD_FOLDER = "build"
 
 WASM_MAGIC = b"\0asm\1\0\0\0"
 
@@ -45,7 +45,6 @@ WASM_MAGIC = b"\0asm\1\0\0\0"
 _DISTURBING = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "CFLAGS", "LDFLAGS")
 
 
-Say = Callable[[str], None] | None
 Builder = Callable[[App, ProgramSource, Say], BuiltProgram]
 
 
@@ -70,7 +69,7 @@ def build_app(app: App, on_step: Callable[[str], None] | None = None) -> dict[st
 def _build_wasm(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
     if program.module is not None:
         return _built(program, program.module, compiled=False)
-    folder = _build_folder(app)
+    folder = build_folder(app.folder)
     target = folder / f"{program.name}.wasm"
     stamp_path = folder / f"{program.name}.stamp.json"
     fingerprint = _fingerprint(app, program)
@@ -98,21 +97,6 @@ def _built(program: ProgramSource, path: Path, *, compiled: bool) -> BuiltProgra
         )
     entry = ManifestEntry(f"{program.name}.wasm", _file_sha256(path), size)
     return BuiltProgram(program.name, path, entry, compiled)
-
-
-def _build_folder(app: App) -> Path:
-    """``build`` in the app's folder, or a place in the cache when that cannot be written."""
-    folder = app.folder / BUILD_FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
-    digest = hashlib.sha256(str(app.folder).encode()).hexdigest()[:24]
-    folder = cache_folder() / BUILD_FOLDER / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _code_files(app: App) -> list[Path]:
@@ -238,4 +222,4 @@ def _file_sha256(path: Path) -> str:
 
 
 #: Runtime → what makes a program's file, or finds it up to date.
-BUILDERS: dict[Runtime, Builder] = {"wasm": _build_wasm}
+BUILDERS: dict[Runtime, Builder] = {"wasm": _build_wasm, "python": build_python}

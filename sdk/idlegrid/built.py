@@ -1,6 +1,6 @@
 """A program as it was built, whatever its runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,9 @@ from idlegrid_shared.documents import Program, Runtime
 from idlegrid_shared.manifest import ManifestEntry
 
 from .app import ProgramSource
+
+#: Hears what is being done, in words.
+Say = Callable[[str], None] | None
 
 
 class BuiltProgram(msgspec.Struct, frozen=True):
@@ -24,6 +27,8 @@ class BuiltProgram(msgspec.Struct, frozen=True):
     #: Further files that it needs: name → host file, with their entries.
     files: Mapping[str, Path] = {}
     file_entries: tuple[ManifestEntry, ...] = ()
+    #: The runtime that interprets it, by its name in the catalogue; "" if nothing does.
+    interpreter: str = ""
 
     def places(self) -> dict[str, str]:
         """SHA-256 → host file of everything that the program needs."""

@@ -26,6 +26,7 @@ from .drawing import draw_plot
 from .fault import BatchFailedError, IdlegridError, InputError
 from .local_unit import Step, Stopped, run_step
 from .place import cache_folder
+from .python_runtime import prepare_runtimes
 from .table import PlannedUnit, UnitTable
 
 JOBS_MAX = 256
@@ -109,6 +110,7 @@ def run_local(
     planned = list(units.units())
     built = build_app(app, watcher.step)
     _make_folder(out)
+    prepare_runtimes(built.values(), cache_folder() / "modules", watcher.step)
     # Beside the answer, so that the outputs only change their names when they become it.
     with tempfile.TemporaryDirectory(prefix=".run-local-", dir=out) as work:
         run = _Run(app, built, Path(work), batch_seed(app.name, app.version, seed), watcher)

@@ -14,6 +14,7 @@ from idlegrid_shared.sandbox.job import JobError, Outcome
 from .app import App
 from .built import BuiltProgram
 from .fault import IdlegridError, InputError
+from .python_runtime import runtime_places
 
 POLL_S = 0.2
 # A worker that dies without a word (the system was short of memory, say) is started again.
@@ -44,9 +45,14 @@ def run_step(
     this machine is at fault, and :class:`Stopped` soon after ``stop`` is set.
     """
     program, source = built[step.program], app.programs[step.program]
+    interpreter, places = None, program.places()
+    if program.interpreter:
+        interpreter, more = runtime_places(program.interpreter)
+        places |= more
     order = BoxOrder(
         program=program.document(source, app.runtime),
-        places=program.places(),
+        places=places,
+        interpreter=interpreter,
         args=step.args,
         inputs={name: str(path) for name, path in step.inputs.items()},
         output_dir=str(step.output_dir),

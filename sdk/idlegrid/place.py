@@ -4,10 +4,13 @@
 shared by several people under one name.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
 import platformdirs
+
+BUILD_FOLDER = "build"
 
 
 def config_folder() -> Path:
@@ -20,3 +23,18 @@ def cache_folder() -> Path:
     """What may be deleted at any time: compiled modules, the compiler's cache. Not made here."""
     named = os.environ.get("IDLEGRID_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("idlegrid"))
+
+
+def build_folder(folder: Path) -> Path:
+    """``build`` in an app's folder, or a place in the cache when that cannot be written; made."""
+    place = folder / BUILD_FOLDER
+    try:
+        place.mkdir(exist_ok=True)
+        if os.access(place, os.W_OK):
+            return place
+    except OSError:
+        pass
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:24]
+    place = cache_folder() / BUILD_FOLDER / digest
+    place.mkdir(parents=True, exist_ok=True)
+    return place

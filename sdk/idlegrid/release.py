@@ -8,13 +8,14 @@ import msgspec
 from nacl.signing import SigningKey
 
 from idlegrid_shared.documents import PLATFORM_WASM, Release
+from idlegrid_shared.runtime.catalogue import known_runtimes
 from idlegrid_shared.signing import Signed, sign_document
 
 from .api import Api, ApiError
 from .app import App
-from .build import BUILD_FOLDER
 from .built import BuiltProgram
 from .fault import InputError
+from .place import BUILD_FOLDER
 from .transfer import upload_file
 
 RELEASE_FILE = "release.json"
@@ -35,6 +36,7 @@ def make_release(app: App, built: Mapping[str, BuiltProgram]) -> Release:
         policy=app.policy,
         checkpoint=app.checkpoint,
         migrate=app.migrate,
+        runtime_release=known_runtimes()[app.python].sha256 if app.python else "",
         homogeneous=app.homogeneous,
     )
 

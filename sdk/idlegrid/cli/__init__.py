@@ -12,6 +12,7 @@ from .batch import batch
 from .keys import keys
 from .local import run_local_command
 from .project import file_group, hosts, login, project
+from .runtime import runtime
 from .screen import Screen
 
 EXIT_INPUT = 2
@@ -25,7 +26,7 @@ def idlegrid(context: click.Context) -> None:
     """Compute a table of inputs on a grid of volunteers' computers."""
 
 
-for command in (login, keys, app, batch, run_local_command, project, hosts, file_group):
+for command in (login, keys, app, batch, run_local_command, project, hosts, file_group, runtime):
     idlegrid.add_command(command)
 
 

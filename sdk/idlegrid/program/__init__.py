@@ -10,7 +10,11 @@ from idlegrid.app import ProgramSource
 from idlegrid.section import Section
 from idlegrid_shared.documents import Runtime
 
+from .python import read_python
 from .wasm import read_wasm
 
 #: Runtime → the reader of its section, which asks for every key that it knows.
-READERS: dict[Runtime, Callable[[Section, str], ProgramSource]] = {"wasm": read_wasm}
+READERS: dict[Runtime, Callable[[Section, str], ProgramSource]] = {
+    "wasm": read_wasm,
+    "python": read_python,
+}

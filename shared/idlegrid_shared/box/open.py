@@ -4,9 +4,10 @@ from idlegrid_shared.sandbox.job import JobError
 
 from .box import Box
 from .order import BoxOrder
+from .python import open_python
 from .wasm import open_wasm
 
-_OPENERS = {"wasm": open_wasm}
+_OPENERS = {"wasm": open_wasm, "python": open_python}
 
 
 def open_box(order: BoxOrder) -> Box:

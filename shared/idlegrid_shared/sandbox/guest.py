@@ -163,6 +163,9 @@ class Guest:
                 f"the module exports no function {name}; build a program, not a library",
             )
         try:
+            first = exports.get("_initialize") if name != "_start" else None
+            if isinstance(first, wasmtime.Func):
+                first(store)  # as WASI says of modules that are no commands
             code = start(store)
         except wasmtime.WasmtimeError as error:
             raise Refused("bad_module", f"{name} cannot be called: {_one_line(error)}") from error

@@ -1,0 +1,1 @@
+"""What the build packs into every Python app beside the app's own files."""
