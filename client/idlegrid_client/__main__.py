@@ -4,14 +4,18 @@ import sys
 
 
 def start() -> None:
-    """The client; or the sandbox's worker, as which a frozen build starts itself again.
+    """The client; or a worker or launcher, as which a frozen build starts itself again.
 
-    The worker's modules must load fast, so nothing of the client is imported for it.
+    Their modules must load fast, so nothing of the client is imported for them.
     """
     if sys.argv[1:2] == ["--sandbox-worker"]:
         from idlegrid_shared.sandbox.worker import main as worker
 
         worker()
+    elif sys.argv[1:2] == ["--native-launcher"]:
+        from idlegrid_shared.box.native.launcher import main as launcher
+
+        launcher()
     else:
         from idlegrid_client.cli import main
 

@@ -20,6 +20,8 @@ TASK: Mapping[str, str] = _frozen(
         "memory_limit": "The program asked for more memory than its limit.",
         "output_limit": "The program wrote more than its limit.",
         "file_limit": "The program made more files than its limit.",
+        "process_limit": "The program started more threads or processes than it may.",
+        "bad_output": "The program left links, devices or names among its outputs.",
         "bad_module": "The program file is not a valid module.",
         "bad_import": "The program needs a function that the sandbox does not have.",
         # the host's errors: they may go well elsewhere
@@ -60,6 +62,8 @@ APP_ERRORS = frozenset(
         "memory_limit",
         "output_limit",
         "file_limit",
+        "process_limit",
+        "bad_output",
         "bad_module",
         "bad_import",
     }

@@ -1,13 +1,21 @@
 """From an order to the box that fits its runtime."""
 
+from collections.abc import Callable
+
+from idlegrid_shared.documents import Runtime
 from idlegrid_shared.sandbox.job import JobError
 
 from .box import Box
+from .native.open import open_native
 from .order import BoxOrder
 from .python import open_python
 from .wasm import open_wasm
 
-_OPENERS = {"wasm": open_wasm, "python": open_python}
+_OPENERS: dict[Runtime, Callable[[BoxOrder], Box]] = {
+    "wasm": open_wasm,
+    "python": open_python,
+    "native": open_native,
+}
 
 
 def open_box(order: BoxOrder) -> Box:

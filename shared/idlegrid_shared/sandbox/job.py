@@ -24,6 +24,8 @@ Reason = Literal[
     "time_limit",
     "output_limit",
     "file_limit",
+    "process_limit",  # native, container: more threads or processes than it may have
+    "bad_output",  # native, container: a link, a device, a name that no manifest takes
     # errors of what was handed over
     "bad_module",  # no valid module for this profile, or not the one named by its hash
     "bad_import",  # it wants functions that the sandbox does not offer

@@ -26,6 +26,8 @@ _RIGHTS_ADDED = ((2, 1 << 13), (3, _TRUNCATE), (5, 1 << 15))
 #: Making devices, sockets and pipes is not for the worker's own folders either.
 _WRITE = _RIGHTS_1 & ~(1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12) | 1 << 13 | _TRUNCATE
 _NET_BIND_CONNECT = 0b11
+#: Version 6: abstract sockets and signals reach no process outside.
+_SCOPE_SOCKET_SIGNAL = 0b11
 
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 
@@ -61,6 +63,8 @@ def restrict_files(readable: Iterable[str], writable: Iterable[str]) -> bool:
     attributes = struct.pack("=Q", rights)
     if version >= 4:
         attributes += struct.pack("=Q", _NET_BIND_CONNECT)
+    if version >= 6:
+        attributes += struct.pack("=Q", _SCOPE_SOCKET_SIGNAL)
     rules = libc.syscall(_CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
     if rules < 0:
         return False
