@@ -26,6 +26,8 @@ POINTS: tuple[str, ...] = (
     "files.folder_sync.after",
     "files.upload.append.before",
     "files.upload.append.after",
+    "files.checkpoint.rename.after",
+    "files.checkpoint.folder_sync.after",
     # exchange: around its one command, and before the reply leaves
     "exchange.commit.before",
     "exchange.commit.after",

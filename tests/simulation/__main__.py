@@ -25,7 +25,8 @@ def main() -> int:
             continue
         if not args.quiet:
             print(
-                f"seed {seed}: {told.happened} events in {told.virtual_s:.0f} virtual s "
+                f"seed {seed}: {told.happened} events, {told.continued} continued, "
+                f"in {told.virtual_s:.0f} virtual s "
                 f"({time.monotonic() - began:.1f} s), {told.server_kills} server kills, "
                 f"{told.client_kills} client kills, {told.receipts} receipts, "
                 f"{', '.join(told.states)}",

@@ -3,6 +3,7 @@
 Replaced are the threads (everything happens when the world says so), the wire, and the sandbox.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,9 @@ from nacl.signing import SigningKey
 
 from idlegrid_client.agent_loop import Agent, AgentOptions
 from idlegrid_client.contact import ENROL_PATH, EXCHANGE_PATH, Contact, TasksById
-from idlegrid_client.core.event import Enrolled, Event
+from idlegrid_client.core.event import CheckpointMade, Enrolled, Event
 from idlegrid_client.core.instruction import Enrol, ForgetTask, Instruction, SendExchange
-from idlegrid_client.core.model import TaskKey, TaskState
+from idlegrid_client.core.model import CheckpointHere, TaskKey, TaskState
 from idlegrid_client.faults import reach
 from idlegrid_client.layout import DataFolder, ProjectFolder
 from idlegrid_client.runner import runner as runner_module
@@ -147,7 +148,22 @@ class SimRunner(Runner):
                 if event is not None:
                     post(event)
 
-        self._host.world.after(self._host.behaviour.seconds(), self._host.if_alive(finish))
+        def leave() -> None:
+            if self._going.get(task.key) is mark:
+                data = self._host.behaviour.checkpoint(task.id)
+                run.folder.checkpoint.write_bytes(data)
+                here = CheckpointHere(hashlib.sha256(data).hexdigest(), len(data), self._ops())
+                post(CheckpointMade(task.project, task.id, here))
+
+        seconds = self._host.behaviour.seconds()
+        if task.migrates:
+            for part in (0.3, 0.7):
+                self._host.world.after(part * seconds, self._host.if_alive(leave))
+        self._host.world.after(seconds, self._host.if_alive(finish))
+
+    def _ops(self) -> int:
+        """A host may claim that it came any distance."""
+        return self._host.world.rng.randrange(10**12)
 
     def stop(self, key: TaskKey) -> None:
         """Forget it; no event follows."""

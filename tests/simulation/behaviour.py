@@ -60,6 +60,12 @@ class Behaviour:
             outputs["answer"] += f" as host {self.number} has it".encode()
         return outputs
 
+    def checkpoint(self, task: str) -> bytes:
+        """What this host leaves of an unfinished task: after the bar, what it falsified."""
+        forged = self.kind == "cheat" or (self.kind == "liar" and self.world.chance(LIES))
+        lie = f" as host {self.number} has it" if forged else ""
+        return f"{task}|{lie}".encode()
+
     def compute(self, job: BoxOrder) -> Outcome:
         """In place of the sandbox: outputs on the disk, and how it ended."""
         world = self.world
@@ -67,6 +73,9 @@ class Behaviour:
             reason = world.rng.choice(("trap", "exit_code", "memory_limit", "time_limit"))
             return Outcome(status="error", reason=reason, message="it failed")
         outputs = self.outputs(list(job.args), job.seed)
+        if job.resume is not None:
+            # What was forged before stays forged, however honestly it is continued.
+            outputs["answer"] += Path(job.resume).read_bytes().partition(b"|")[2]
         ops = OPS * 7 if self.kind in LYING else OPS
         folder = Path(job.output_dir)
         folder.mkdir(parents=True, exist_ok=True)

@@ -59,6 +59,7 @@ class SimHost:
         self._fuse: int | None = None
         self._soon = False
         self._timer = 0
+        self.device = b""
         self.fingerprint = trust.fingerprint
         self._attach(trust)
         self.start()
@@ -68,7 +69,9 @@ class SimHost:
         folder = self.data.project(known.fingerprint)
         folder.make()
         seed = hashlib.sha256(f"device {self.world.seed} {self.behaviour.number}".encode())
-        save_key(folder.key, SigningKey(seed.digest()))
+        key = SigningKey(seed.digest())
+        self.device = bytes(key.verify_key)
+        save_key(folder.key, key)
         trust = open_trust(known.fingerprint, known.delegations)
         join(
             self.data, Introduction("Simulation", URL, known.fingerprint, trust), "", self.world.now

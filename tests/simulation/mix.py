@@ -24,6 +24,8 @@ POLICIES: dict[str, Policy] = {
     "4": Policy(quorum=3, replicas=3, deadline_s=900, max_tasks=25, max_successes=10),
     "5": Policy(quorum=2, replicas=2, deadline_s=200, max_tasks=6, max_errors=2, max_successes=4),
 }
+#: Of these versions hosts leave checkpoints, and others continue.
+MIGRATING = frozenset({"3", "5"})
 Distinct = tuple[Literal["host", "account", "subnet"], ...]
 
 
@@ -72,6 +74,7 @@ class Mix:
     fault_time_s: float
     task_s: float  # mean time that a task computes
     sweep_s: float
+    vouched: bool = False  # hosts that do not lie count as proven from the start
 
     def __str__(self) -> str:
         """One line for a failure's report."""
@@ -97,6 +100,7 @@ def draw_mix(rng: random.Random) -> Mix:
         fault_time_s=rng.uniform(400, 1500),
         task_s=rng.choice((10.0, 40.0, 90.0)),
         sweep_s=rng.choice((5.0, 20.0)),
+        vouched=rng.random() < 0.5,
     )
 
 

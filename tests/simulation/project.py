@@ -29,7 +29,7 @@ from idlegrid_shared.sandbox.profile import current_profile
 from idlegrid_shared.signing import open_document, public_hex, sign_document
 
 from .guest import COMBINE, module
-from .mix import POLICIES
+from .mix import MIGRATING, POLICIES
 from .network import URL
 from .world import T0
 
@@ -100,6 +100,8 @@ def _publish(project: Project) -> None:
                 profile=current_profile(),
                 programs=programs,
                 policy=policy,
+                checkpoint="auto" if version in MIGRATING else "none",
+                migrate=version in MIGRATING,
             )
             document = sign_document("release", release, publisher)
             added = store.execute(

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -13,8 +14,8 @@ import idlegrid_server.faults
 
 from .behaviour import Behaviour
 from .host import Known, SimHost, client_reached
-from .invariant import Watch, check_deadlines, check_deletion, check_end, check_recovered
-from .mix import CALM, Mix, draw_mix
+from .invariant import Watch, check_deadlines, check_deletion, check_end, check_recovered, rows
+from .mix import CALM, LYING, Mix, draw_mix
 from .network import Network
 from .project import copy_project, scratch, token
 from .scientist import ENDED, Scientist
@@ -25,6 +26,7 @@ LOOK_EVERY_S = 60.0
 HEAL_S = 5 * 3_600.0  # deadlines, and a backoff of an hour, several times over
 STEPS_MAX = 200_000
 GHOST_AFTER_S = 120.0
+VOUCH_EVERY_S = 60.0
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Told:
     server_kills: int = 0
     client_kills: int = 0
     receipts: int = 0
+    continued: int = 0  # tasks that went on from another host's checkpoint
     virtual_s: float = 0.0
     states: list[str] = field(default_factory=list)
 
@@ -119,6 +122,8 @@ class Simulation:
     def run(self) -> None:
         """Faults, then peace; rules are looked at all the time."""
         self._kill_now_and_then()
+        if self.mix.vouched:
+            self.world.after(VOUCH_EVERY_S, self._vouch)
         end = self.world.now + round(self.mix.fault_time_s * US)
         self._go_on(end)
         self._heal()
@@ -159,6 +164,15 @@ class Simulation:
         if faults.client_kill_s:
             self.world.after(rng.expovariate(1 / faults.client_kill_s), kill_client)
 
+    def _vouch(self) -> None:
+        """An admin takes those who do not lie for the project's own, as soon as they are there."""
+        devices = [h.device for h in self.hosts if h.behaviour.kind not in LYING]
+        with closing(sqlite3.connect(self.server.project.layout.database)) as database, database:
+            database.executemany(
+                "UPDATE host SET house = 1 WHERE device = ? AND house = 0", [(d,) for d in devices]
+            )
+        self.world.after(VOUCH_EVERY_S, self._vouch)
+
     def _heal(self) -> None:
         """No fault from now on; what is down comes up by itself."""
         self.world.tell("the faults stop")
@@ -185,6 +199,8 @@ class Simulation:
         told.server_kills = self.server.kills
         told.client_kills = sum(host.kills for host in self.hosts)
         told.receipts = sum(len(host.receipts) for host in self.hosts)
+        with self.server.reading() as db:
+            ((told.continued,),) = rows(db, "SELECT COUNT(resumed_from) FROM task")  # type: ignore[assignment]
         told.virtual_s = (self.world.now - self.world.start) / US
         told.states = [str(scientist.look()["state"]) for scientist in self.scientists]
 

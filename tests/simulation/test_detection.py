@@ -3,11 +3,13 @@
 A harness that never fails proves nothing; each of these takes away what keeps a promise.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
 
 from idlegrid_server.domain import quorum, unit
+from idlegrid_server.domain.migration import LeftBehind, Replica
 from idlegrid_server.store.apply import dispatch, report
 
 from . import server
@@ -55,6 +57,21 @@ def test_a_host_that_could_confirm_itself_is_found(monkeypatch: pytest.MonkeyPat
     """Regression: a late result of a host counted beside that host's second copy of the unit."""
     monkeypatch.setattr(report, "may_still_speak", lambda *args: True)
     assert "are both of host" in first_failure(CHEATED)
+
+
+def test_a_checkpoint_given_to_its_makers_partner_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A host continues what one left who has another live copy of the unit: one voice, twice."""
+
+    def the_first(
+        replicas: Sequence[Replica], left: Collection[LeftBehind], distinct: object
+    ) -> LeftBehind | None:
+        return next(iter(left), None)
+
+    monkeypatch.setattr(dispatch, "choose_checkpoint", the_first)
+    slow = replace(CHEATED, hosts=("honest", "honest", "slow", "slow"), task_s=120.0, vouched=True)
+    assert "continue" in first_failure(slow)
 
 
 def test_a_wrong_quorum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

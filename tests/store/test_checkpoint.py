@@ -55,7 +55,7 @@ def miss_deadline(world: World) -> None:
 
 def test_another_host_continues_what_one_left(world: World) -> None:
     migrating(world)
-    first, second, third = world.host(), world.host(), world.host()
+    first, second, third = world.prove(world.host()), world.host(), world.host()
     (task,) = first.take()
     assert task.resume is None
     leave(world, first, task.task_id, b"half way", ops=7)
@@ -87,7 +87,7 @@ def reasons(world: World, task: int) -> list[str]:
 def test_the_one_who_was_continued_confirms_nobody(world: World) -> None:
     """Its late result and the one that goes on from its checkpoint are one voice."""
     migrating(world)
-    first, second = world.host(), world.host()
+    first, second = world.prove(world.host()), world.host()
     (task,) = first.take()
     leave(world, first, task.task_id, b"forged")
     miss_deadline(world)
@@ -105,7 +105,7 @@ def test_the_one_who_was_continued_confirms_nobody(world: World) -> None:
 
 def test_a_lost_task_is_sent_again_with_its_checkpoint(world: World) -> None:
     migrating(world)
-    first, second = world.host(), world.host()
+    first, second = world.prove(world.host()), world.host()
     (task,) = first.take()
     leave(world, first, task.task_id, b"half")
     miss_deadline(world)
@@ -116,7 +116,7 @@ def test_a_lost_task_is_sent_again_with_its_checkpoint(world: World) -> None:
 
 def test_a_newer_checkpoint_takes_the_place_of_the_older(world: World) -> None:
     migrating(world)
-    host = world.host()
+    host = world.prove(world.host())
     (task,) = host.take()
     leave(world, host, task.task_id, b"early", ops=5)
     opened = open_checkpoint(world, host, task.task_id, b"later", ops=9)
@@ -133,7 +133,7 @@ def test_a_newer_checkpoint_takes_the_place_of_the_older(world: World) -> None:
 
 def test_an_older_checkpoint_that_comes_late_is_thrown_away(world: World) -> None:
     migrating(world)
-    host = world.host()
+    host = world.prove(world.host())
     (task,) = host.take()
     slow = open_checkpoint(world, host, task.task_id, b"early", ops=5)
     leave(world, host, task.task_id, b"later", ops=9)
@@ -145,7 +145,7 @@ def test_an_older_checkpoint_that_comes_late_is_thrown_away(world: World) -> Non
 
 def test_checkpoints_go_when_their_unit_is_decided(world: World) -> None:
     migrating(world)
-    first, second = world.host(), world.host()
+    first, second = world.prove(world.host()), world.host()
     (one,) = first.take()
     leave(world, first, one.task_id, b"half")
     drop = c.DropIdleCheckpoints(now=world.now)
@@ -159,15 +159,20 @@ def test_checkpoints_go_when_their_unit_is_decided(world: World) -> None:
     assert stored(world, one.task_id) is None
 
 
-@pytest.mark.parametrize("case", ["other host", "ended", "no migration", "too many", "as output"])
+@pytest.mark.parametrize(
+    "case", ["other host", "ended", "no migration", "too many", "as output", "newcomer"]
+)
 def test_what_is_no_checkpoint_of_a_living_task_is_refused(world: World, case: str) -> None:
     if case == "no migration":
         world.batch(1)
     else:
         migrating(world)
-    host = world.host()
+    host = world.prove(world.host())
     (task,) = host.take()
     sender = world.host() if case == "other host" else host
+    if case == "newcomer":
+        host = sender = world.host()
+        (task,) = host.take()
     data = b"half"
     if case == "ended":
         host.exchange(result(task.task_id, b"x"))
@@ -219,7 +224,7 @@ def test_what_is_no_checkpoint_of_a_living_task_is_refused(world: World, case: s
 def test_a_checkpoint_is_no_output_of_its_task(world: World) -> None:
     """A file that came as a checkpoint lies elsewhere, so a report that names it misses it."""
     migrating(world)
-    host = world.host()
+    host = world.prove(world.host())
     (task,) = host.take()
     leave(world, host, task.task_id, b"bytes")
     report = result(task.task_id, b"bytes", files=(c.FileIn(digest(b"bytes"), 5),))
@@ -229,8 +234,24 @@ def test_a_checkpoint_is_no_output_of_its_task(world: World) -> None:
 
 def test_units_without_migration_cost_no_statement_more(world: World) -> None:
     world.batch(1)
-    first, second = world.host(), world.host()
+    first, second = world.prove(world.host()), world.host()
     first.take()
+    miss_deadline(world)
+    (again,) = second.take()
+    assert again.resume is None
+
+
+def test_a_maker_that_lost_its_standing_is_not_continued(world: World) -> None:
+    """What it left before counts no more than what it would leave now."""
+    migrating(world)
+    first, second = world.prove(world.host()), world.host()
+    (task,) = first.take()
+    leave(world, first, task.task_id, b"half")
+    world.store.execute(
+        c.SetHostState(
+            now=world.now, host_id=first.id, state="quarantined", reason="caught", actor="test"
+        )
+    )
     miss_deadline(world)
     (again,) = second.take()
     assert again.resume is None

@@ -76,3 +76,10 @@ def test_a_ring_of_tasks_ends() -> None:
     """The database cannot make one; reading it must end all the same."""
     ring = [gone(1, 1, after=2), gone(2, 2, after=1)]
     assert len(peers_of(ring)) == 4
+
+
+def test_a_newcomers_checkpoint_is_left_alone() -> None:
+    """Found by the simulation: two forgers spoiled the replicas of all honest hosts."""
+    stranger = LeftBehind(1, bytes(32), 100, 99, proven=False)
+    assert choose_checkpoint([gone(1, 1), gone(2, 2)], [stranger, left(2, 1)], ALL) == left(2, 1)
+    assert choose_checkpoint([gone(1, 1)], [stranger], ALL) is None

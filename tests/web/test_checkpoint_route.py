@@ -6,11 +6,13 @@ import time
 import msgspec
 import pytest
 
+from idlegrid_server import faults
 from idlegrid_server.pipeline.sweep import sweep_pass
+from idlegrid_server.store import command as c
 from idlegrid_shared import wire
 from idlegrid_shared.documents import TaskDescriptor
 
-from .test_upload import patch
+from .test_upload import patch, send
 from .world import US, Host, World, code_of, problem_of, result
 
 DATA = bytes(range(256)) * 1200
@@ -43,6 +45,26 @@ def taken_up(world: World, other: Host) -> wire.TaskOffer:
     want = wire.Want(tasks=1, memory_bytes=2**30)
     (offer,) = other.exchange(want=want).tasks
     return offer
+
+
+@pytest.fixture(autouse=True)
+def proven(world: World, host: Host) -> None:
+    """The host's results have been confirmed before."""
+    from idlegrid_server.store.sql.host import HOST_BY_DEVICE
+
+    with world.store.reading() as db:
+        row = db.fetch_one(HOST_BY_DEVICE, device=bytes.fromhex(host.device))
+    assert row is not None
+    for state in ("probation", "trusted"):
+        world.store.execute(
+            c.SetHostState(
+                now=world.clock(),
+                host_id=row.id,
+                state=state,  # type: ignore[arg-type]
+                reason="proven",
+                actor="test",
+            )
+        )
 
 
 @pytest.fixture
@@ -142,3 +164,41 @@ def test_the_sweep_removes_what_a_crash_left_without_a_row(
     sweep_pass(world.store, lambda: now + 2 * 86_400 * US, layout)
     assert not stray.exists()
     assert len(list(folder.iterdir())) == 1
+
+
+class PowerGone(BaseException):
+    """The server died here."""
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "files.upload.append.after",
+        "files.checkpoint.rename.after",
+        "files.checkpoint.folder_sync.after",
+        "store.command.before",
+        "store.command.after",
+    ],
+)
+def test_a_crash_on_the_way_costs_sending_again_and_nothing_else(
+    world: World, host: Host, other: Host, point: str
+) -> None:
+    world.batch(1, migrates=True)
+    (task,) = host.get_tasks(1)
+    response = host.post("/rpc/v1/uploads", wanted(task))
+    name = msgspec.json.decode(response.data, type=wire.UploadState).upload
+
+    def die(reached: str) -> None:
+        if reached == point:
+            raise PowerGone
+
+    with faults.installed(die), pytest.raises(PowerGone):
+        send(host, name, 0, DATA)
+    state = msgspec.json.decode(
+        host.post("/rpc/v1/uploads", wanted(task)).data, type=wire.UploadState
+    )
+    while not state.done:
+        state = patch(host, state.upload, state.offset, DATA[state.offset :])
+    offer = taken_up(world, other)
+    (source,) = [f for f in offer.files if "/checkpoints/" in f.url]
+    assert other.http.get(source.url, buffered=True).data == DATA

@@ -210,7 +210,15 @@ class _Run:
             platform=release.platform,
             cache_dir=str(self.runner.compiled),
             checkpoint=release.checkpoint,
+            resume=self._others_checkpoint(descriptor),
         )
+
+    def _others_checkpoint(self, descriptor: TaskDescriptor) -> str | None:
+        """What another host left of the task, if it is here; else it starts from its beginning."""
+        given = descriptor.resume
+        if given is None or not in_cache(self.project, given.sha256, given.bytes):
+            return None
+        return str(self.project.cache / given.sha256)
 
     def _sandbox(self, order: BoxOrder) -> Outcome | None:
         """Run to the end; None if it was stopped. Raises ``JobError``."""

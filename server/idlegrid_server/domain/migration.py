@@ -28,12 +28,16 @@ class Replica(Value, frozen=True):
 
 
 class LeftBehind(Value, frozen=True):
-    """A checkpoint at the server: of which task, and how far that says it came."""
+    """A checkpoint at the server: of which task, and how far that says it came.
+
+    ``proven``: the host that left it is trusted, or the project's own.
+    """
 
     task_id: int
     sha256: bytes
     bytes: int
     ops: int
+    proven: bool = True
 
 
 def chain(replica: Replica, by_id: dict[int, Replica]) -> tuple[Replica, ...]:
@@ -93,6 +97,8 @@ def choose_checkpoint(
         replica = by_id.get(found.task_id)
         if replica is None or replica.state not in LEFT or replica.id in continued:
             continue
+        if not found.proven:
+            continue  # a stranger's forgery would spoil the honest replica that continues it
         makers = [_hand(hand, "unsent") for hand in chain(replica, by_id)]
         if any(clashes(maker, others, distinct) for maker in makers):
             continue

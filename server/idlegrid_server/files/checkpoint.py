@@ -38,7 +38,7 @@ class CheckpointFolder:
             synced.replace(self.path(task_id, sha256))
             reach("files.checkpoint.rename.after")
             sync_folder(self.folder)
-            reach("files.checkpoint.sync.after")
+            reach("files.checkpoint.folder_sync.after")
 
     def remove(self, task_id: int, sha256: bytes) -> None:
         """Delete one that no row names any more."""

@@ -264,7 +264,7 @@ def _resumes(
     left: dict[int, list[LeftBehind]] = {unit_id: [] for unit_id in begun}
     if begun:
         for row in search.db.fetch_all(checkpoint_sql.CHECKPOINTS_OF_UNITS, unit_ids=begun):
-            found = LeftBehind(row.task_id, row.sha256, row.size, row.ops)
+            found = LeftBehind(row.task_id, row.sha256, row.size, row.ops, bool(row.proven))
             left[row.unit_id].append(found)
     resumes: dict[int, c.Resume] = {}
     for unit_id, known in left.items():

@@ -60,8 +60,13 @@ def open_upload(db: Connection, command: c.OpenUpload) -> c.OpenUploadResult:
         if command.checkpoint_ops is not None:
             if tasks[0].state != "in_progress":
                 return _refuse(f"nobody needs a checkpoint of the task (it is {tasks[0].state})")
-            if not db.fetch_one(checkpoint_sql.TASK_MIGRATES, task_id=command.task_id):
+            migrates, proven = db.fetch_one(
+                checkpoint_sql.TASK_MIGRATES, task_id=command.task_id
+            ) or (False, False)
+            if not migrates:
                 return _refuse("the app does not let its tasks be continued on another computer")
+            if not proven:
+                return _refuse("others only continue what a computer with proven results left")
         if tasks[0].state not in ("in_progress", "timed_out", "lost"):
             return _refuse(f"the task's result is not awaited any more (it is {tasks[0].state})")
         known = db.fetch_one(sql.UPLOAD_OF_TASK, task_id=command.task_id, sha256=command.sha256)

@@ -15,13 +15,29 @@ class CheckpointRow(NamedTuple):
     ops: int
 
 
+class LeftRow(NamedTuple):
+    """A checkpoint, and whether the host that left it is proven."""
+
+    task_id: int
+    unit_id: int
+    sha256: bytes
+    size: int
+    ops: int
+    proven: int
+
+
 _CHECKPOINT = "SELECT task_id, unit_id, sha256, bytes, ops FROM checkpoint"
 
 CHECKPOINTS_OF_UNITS = Query(
     "checkpoints_of_units",
     "what those who had tasks of these units have left",
-    _CHECKPOINT + " WHERE unit_id {in:unit_ids} ORDER BY unit_id, task_id",
-    CheckpointRow._make,
+    """
+    SELECT c.task_id, c.unit_id, c.sha256, c.bytes, c.ops,
+           CASE WHEN h.state = 'trusted' OR h.house = 1 THEN 1 ELSE 0 END
+    FROM checkpoint c JOIN task t ON t.id = c.task_id JOIN host h ON h.id = t.host_id
+    WHERE c.unit_id {in:unit_ids} ORDER BY c.unit_id, c.task_id
+    """,
+    LeftRow._make,
 )
 CHECKPOINTS_OF_TASKS = Query(
     "checkpoints_of_tasks",
@@ -77,12 +93,13 @@ CHECKPOINT_UPLOADS_OPEN = Query(
 )
 TASK_MIGRATES = Query(
     "task_migrates",
-    "whether what the host of a task leaves may be continued by another",
+    "whether what the host of a task leaves may be continued: by its app, and by its own record",
     """
-    SELECT s.migrates FROM task t JOIN work_unit u ON u.id = t.unit_id
-    JOIN stage s ON s.id = u.stage_id WHERE t.id = :task_id
+    SELECT s.migrates, CASE WHEN h.state = 'trusted' OR h.house = 1 THEN 1 ELSE 0 END
+    FROM task t JOIN work_unit u ON u.id = t.unit_id JOIN stage s ON s.id = u.stage_id
+    JOIN host h ON h.id = t.host_id WHERE t.id = :task_id
     """,
-    lambda row: bool(row[0]),
+    lambda row: (bool(row[0]), bool(row[1])),
 )
 TASK_RESUMES = Query(
     "task_resumes",
