@@ -182,3 +182,18 @@ def test_moving_a_folder_keeps_names_within_the_manifests_limit(desk: Desk) -> N
     new = b"out/place/deeper/" + long.encode()
     desk.put(2000, new)
     assert desk.on_path("path_rename", f"out/{long}", 3, 2000, len(new)) == abi.NAME_TOO_LONG
+
+
+def test_empty_folders_cannot_be_moved_deeper_and_deeper(desk: Desk) -> None:
+    """Each move alone looks short; together they would make a tree deeper than any path is long."""
+    chain = "a/" * 100
+    for turn in range(9):
+        for depth in range(1, 101):
+            desk.on_path("path_create_directory", f"out/{turn}/" + "a/" * (depth - 1))
+    for turn in range(8):
+        new = f"out/{turn + 1}/{chain}x".encode()
+        desk.put(2000, new)
+        desk.on_path("path_rename", f"out/{turn}", 3, 2000, len(new))
+    deepest = max(len(node.path()) for node in desk.files.output.tree())
+    assert deepest <= 255 + len("out/")
+    assert desk.files.outputs() == []

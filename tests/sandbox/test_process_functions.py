@@ -126,3 +126,18 @@ def test_small_calls() -> None:
     assert desk.call("sched_yield") == 0
     assert desk.call("proc_raise", 9) == abi.NO_SYSCALL
     assert desk.call("fd_sync", 1) == 0
+
+
+def test_a_clock_at_the_end_of_time_stands_still() -> None:
+    """Two sleeps of 584 years: the time must still fit the 64 bits that the guest reads."""
+    desk = Desk()
+    for _ in range(3):
+        clock_wait(desk, 1000, 1, 2**64 - 1, absolute=False)
+        assert desk.call("poll_oneoff", 1000, 2000, 1, 100) == 0
+    for clock in range(4):
+        assert desk.call("clock_time_get", clock, 0, 100) == 0
+    before = desk.u64(100)
+    assert desk.call("clock_time_get", 3, 0, 100) == 0
+    assert desk.u64(100) == before > 2**63
+    assert desk.call("clock_time_get", 0, 0, 100) == 0
+    assert desk.u64(100) == 2**64 - 1

@@ -4,6 +4,8 @@
 EPOCH_NS = 1_577_836_800_000_000_000
 # One millisecond a look: a program that waits for a second gets there after a thousand looks.
 STEP_NS = 1_000_000
+#: The clock stands still here, so that every time it tells fits 64 bits.
+LAST_NS = (1 << 64) - 1 - EPOCH_NS
 
 
 class VirtualClock:
@@ -15,7 +17,7 @@ class VirtualClock:
     def look(self, realtime: bool) -> int:
         """The time in nanoseconds; the clock moves on by :data:`STEP_NS` afterwards."""
         now = self.now(realtime)
-        self.elapsed_ns += STEP_NS
+        self.advance(STEP_NS)
         return now
 
     def now(self, realtime: bool) -> int:
@@ -24,4 +26,4 @@ class VirtualClock:
 
     def advance(self, nanoseconds: int) -> None:
         """Let ``nanoseconds`` pass at once, as in a sleep."""
-        self.elapsed_ns += max(0, nanoseconds)
+        self.elapsed_ns = min(LAST_NS, self.elapsed_ns + max(0, nanoseconds))

@@ -138,8 +138,9 @@ class FileSystem:
         if known not in (None, name) and folder.entries[str(known)] is not moved:
             raise WasiError(abi.EXISTS)
         path = f"{folder.path().partition('/')[2]}/{name}".lstrip("/")
-        deepest = max((len(f.path().encode()) for f in moved.files()), default=0) if moved else 0
-        below = deepest - len(moved.path().encode()) if moved and deepest else 0
+        # Folders count as well: a tree can otherwise be moved deeper and deeper, empty as it is.
+        deepest = max(len(node.path().encode()) for node in moved.tree()) if moved else 0
+        below = deepest - len(moved.path().encode()) if moved else 0
         if len(path.encode()) + below > NAME_BYTES_MAX:
             raise WasiError(abi.NAME_TOO_LONG)
 

@@ -20,7 +20,9 @@ from .world import World
 
 PAGE_BYTES = 65536
 TABLE_ELEMENTS_MAX = 1_000_000
-TABLES_MAX = 16
+#: With the elements of each, at most 32 MB beside the memory; compilers use one table.
+TABLES_MAX = 4
+NAME_CHARACTERS_MAX = 80
 
 _TRAPS = {
     wasmtime.TrapCode.OUT_OF_FUEL: ("out_of_ops", "the program used up its limit of ops"),
@@ -218,8 +220,8 @@ class Guest:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
             for name, data in self.world.files.outputs() if self.world is not None else []:
-                path = os.path.join(folder, *name.split("/"))  # noqa: PTH118
-                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+                *folders, last = name.split("/")
+                path = os.path.join(_inside(folder, folders), last)  # noqa: PTH118
                 if os.path.lexists(path):
                     os.unlink(path)  # noqa: PTH108
                 with open(path, "xb") as file:  # noqa: PTH123
@@ -231,6 +233,16 @@ class Guest:
         return entries
 
 
+def _inside(folder: str, names: list[str]) -> str:
+    """Make the folders ``names`` inside each other; a planted link is not followed out of it."""
+    for name in names:
+        folder = os.path.join(folder, name)  # noqa: PTH118
+        if os.path.islink(folder):  # noqa: PTH114
+            raise HostFault(f"cannot write the output files: {folder!r} is a link")
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+    return folder
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
@@ -238,7 +250,7 @@ def _one_line(error: Exception) -> str:
 def _first_function(trap: wasmtime.Trap) -> str:
     frames = trap.frames
     name = frames[0].func_name if frames else None
-    return f" in function {name}" if name else ""
+    return f" in function {name[:NAME_CHARACTERS_MAX]}" if name else ""
 
 
 def _instantiation_fault(error: wasmtime.WasmtimeError) -> Refused:

@@ -84,8 +84,16 @@ class Node:
             node = node.parent
         return False
 
+    def tree(self) -> "list[Node]":
+        """This node and all below it, each folder before what it holds, sorted by name."""
+        found = []
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting += [node.entries[name] for name in sorted(node.entries, reverse=True)]
+        return found
+
     def files(self) -> "list[Node]":
         """All files and inputs from here down, sorted by name folder by folder."""
-        if not self.is_folder:
-            return [self]
-        return [file for name in sorted(self.entries) for file in self.entries[name].files()]
+        return [node for node in self.tree() if not node.is_folder]

@@ -17,6 +17,7 @@ from idlegrid_shared.manifest import ManifestError, make_manifest
 from .job import Outcome, Progress, SandboxJob
 from .launch import absolute_paths, worker_command, worker_environment
 from .profile import can_run, current_profile
+from .wording import lines, one_line
 
 #: The worker ends a program by processor time; the parent steps in much later, by wall time, as a
 #: busy machine may give a worker only a part of a processor.
@@ -303,7 +304,13 @@ class SandboxProcess:
                 status="error", reason="host_error", message=f"bad list of outputs: {error}"
             )
         elapsed_s = max(0.0, outcome.elapsed_s - self._suspended_s)
-        return msgspec.structs.replace(outcome, outputs=outputs, elapsed_s=elapsed_s)
+        return msgspec.structs.replace(
+            outcome,
+            outputs=outputs,
+            elapsed_s=elapsed_s,
+            message=one_line(outcome.message),
+            stderr=lines(outcome.stderr),
+        )
 
 
 def run_sandboxed(
