@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import wasmtime
 
@@ -18,6 +18,12 @@ from .fault import HostFault
 KEY_BYTES = 32
 PIECE_BYTES = 1 << 20
 _KEY_NAME = "key"
+_READ_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 
 def cache_name(
@@ -58,16 +64,27 @@ class ModuleCache:
             self._write(_KEY_NAME, os.urandom(KEY_BYTES))
         raise HostFault(f"cannot keep a private key in the cache folder {self.folder!r}")
 
-    def _read_private(self, name: str, size: int) -> bytes | None:
-        """Up to ``size`` bytes of a file that only this user can write; else None."""
+    def _open_private(self, name: str) -> BinaryIO | None:
+        """A regular file, no link, that only this user can write; else None.
+
+        Not blocking, as whoever planted a pipe under the name would stop the worker for ever.
+        """
         try:
-            number = os.open(self._path(name), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            number = os.open(self._path(name), _READ_FLAGS)
         except OSError:
             return None
-        with os.fdopen(number, "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode) or not _is_private(facts):
-                return None
+        facts = os.fstat(number)
+        if not stat.S_ISREG(facts.st_mode) or not _is_private(facts):
+            os.close(number)
+            return None
+        return os.fdopen(number, "rb", buffering=0)
+
+    def _read_private(self, name: str, size: int) -> bytes | None:
+        """Up to ``size`` bytes of a file that only this user can write; else None."""
+        file = self._open_private(name)
+        if file is None:
+            return None
+        with file:
             return file.read(size)
 
     def _write(self, name: str, *parts: bytes | bytearray) -> None:
@@ -84,16 +101,10 @@ class ModuleCache:
 
     def _code(self, name: str) -> bytes | None:
         """The code of a compiled module as it lies on the disk; None if it cannot be trusted."""
-        try:
-            number = os.open(
-                self._path(f"{name}.cwasm"), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
-            )
-        except OSError:
+        file = self._open_private(f"{name}.cwasm")
+        if file is None:
             return None
-        with os.fdopen(number, "rb", buffering=0) as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode) or not _is_private(facts):
-                return None
+        with file:
             code = self._new_code(name)
             while piece := file.read(PIECE_BYTES):
                 code.update(piece)
