@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from idlegrid_shared.wire import Machine
+
 from .contact import Contact
 from .core import instruction as do
 from .core.agent import handle
@@ -23,6 +25,7 @@ from .journal import Entry, Journal
 from .layout import DataFolder, ProjectFolder
 from .machine.facts import disk_free_bytes, read_machine
 from .machine.orphan import end_orphan
+from .permission import load_permission, offered_profiles
 from .runner.runner import Runner
 from .status import make_status, write_status
 from .store_state import LoadedProject, delete_project, load_project, save_host
@@ -84,6 +87,7 @@ class Agent:
         self._contacts: dict[str, Contact] = {}
         self._pool = self._make_pool()
         self._files = FileWork(self._pool, self.post, options.cache_bytes_max, self._needed_files)
+        self._offered: tuple[str, ...] = ()
         self._stop_asked = False
         self._fault: BaseException | None = None
         self._ended = False
@@ -94,7 +98,7 @@ class Agent:
         self._state = AgentState(
             cores=options.cores,
             memory_bytes=options.memory_bytes,
-            machine=read_machine(data.root, options.cores, options.memory_bytes),
+            machine=self._read_machine(),
             disk_free_bytes=disk_free_bytes(data.root),
         )
 
@@ -158,6 +162,7 @@ class Agent:
     def _open(self, loaded: LoadedProject) -> None:
         fingerprint = loaded.state.fingerprint
         contact = self._make_contact(self._data.project(fingerprint), loaded)
+        contact.offered = self._offered
         self._contacts[fingerprint] = contact
         contact.start()
 
@@ -221,10 +226,21 @@ class Agent:
             if path.stem in self._state.projects:
                 self._handle(CommandGiven("leave", path.stem))
             path.unlink(missing_ok=True)
-        machine = read_machine(self._data.root, self._options.cores, self._options.memory_bytes)
+        machine = self._read_machine()
         free = disk_free_bytes(self._data.root)
         if (machine, free) != (self._state.machine, self._state.disk_free_bytes):
             self._handle(MachineChanged(machine, free))
+
+    def _read_machine(self) -> Machine:
+        """The machine's facts; what it offers is believed by contacts and runner from here on."""
+        offered = offered_profiles(load_permission(self._data))
+        if offered != self._offered:
+            self._offered = offered
+            self._runner.offer(offered)
+            for contact in self._contacts.values():
+                contact.offered = offered
+        options = self._options
+        return read_machine(self._data.root, options.cores, options.memory_bytes, offered)
 
     def _tell_status(self, *, now: bool = False) -> None:
         due = time.monotonic() - self._status_at_s >= STATUS_EVERY_S

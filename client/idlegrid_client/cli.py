@@ -21,6 +21,16 @@ from .durable import write_bytes
 from .journal import read_entries
 from .layout import DATA_VARIABLE, DataFolder, default_data
 from .lock import DataLock, LockedError, is_locked
+from .permission import (
+    KINDS,
+    NAMES,
+    Kind,
+    allowed_kinds,
+    describe_permission,
+    hindrance,
+    load_permission,
+    save_permission,
+)
 from .program import run_client
 from .status_view import current_status, describe
 from .transfer.address import AddressError, JoinLink, check_fingerprint, parse_link
@@ -161,12 +171,49 @@ def status(as_json: bool, data: Path | None) -> None:
     folder = _folder(data)
     found = current_status(folder)
     if as_json:
+        found.allowed = allowed_kinds(load_permission(folder))
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return
     click.echo(found.why)
     for project in found.projects:
         click.echo("\n" + "\n".join(describe(project)))
+    click.echo("\n" + "\n".join(describe_permission(load_permission(folder))))
     click.echo(f"Data folder: {found.data}")
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@data_option
+def allow(kind: Kind, data: Path | None) -> None:
+    """Let programs of another KIND than WebAssembly run here, behind the system's own walls.
+
+    The walls are tried on this machine first; without one that holds, nothing is allowed.
+    """
+    folder = _folder(data)
+    with _plain_ends():
+        why = hindrance(kind)
+        if why:
+            _fail(f"{NAMES[kind]} cannot be run safely on this machine: {why}", EXIT_FAILED)
+        save_permission(folder, kind, True)
+        click.echo(f"{NAMES[kind]}: allowed, for all projects of this client.")
+        _tell_when(folder)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@data_option
+def deny(kind: Kind, data: Path | None) -> None:
+    """Take back what `allow` allowed; tasks of that KIND go back to their projects."""
+    folder = _folder(data)
+    with _plain_ends():
+        save_permission(folder, kind, False)
+        click.echo(f"{NAMES[kind]}: not allowed.")
+        _tell_when(folder)
+
+
+def _tell_when(folder: DataFolder) -> None:
+    if is_locked(folder.lock):
+        click.echo("The running client follows within a minute.")
 
 
 @cli.command()

@@ -71,6 +71,8 @@ class Contact:
         self.key = loaded.key
         self.trust: Trust | None = loaded.trust
         self.releases: dict[str, StoredRelease] = loaded.releases
+        #: The profiles of native programs and containers that may be run here; the agent sets it.
+        self.offered: tuple[str, ...] = ()
         self._exchange = loaded.exchange
         self._post = post
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -211,6 +213,7 @@ class Contact:
             addresses,
             self._exchange.reported,
             public_hex(self.key),
+            self.offered,
         )
         checked = msgspec.structs.replace(checked, notices=tuple(notices))
         return ReplyReceived(self.fingerprint, order.request_id, checked)

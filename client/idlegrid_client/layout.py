@@ -97,6 +97,7 @@ class DataFolder:
         self.log = root / "log.jsonl"
         self.log_old = root / "log.1.jsonl"
         self.commands = root / "commands"
+        self.permission = root / "permission.json"
         self.compiled = root / "compiled"
         self.projects = root / "projects"
 

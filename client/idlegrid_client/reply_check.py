@@ -1,6 +1,6 @@
 """From a server's answer to what may be believed of it: the bridge between wire and core."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -22,19 +22,21 @@ def check_reply(
     sources: Mapping[str, str],
     reported: Mapping[str, str],
     device: str,
+    offered: Collection[str] = frozenset(),
 ) -> CheckedReply:
     """Verify every part of ``reply`` by itself; one bad offer does not spoil the others.
 
     ``releases`` by hash and ``sources`` (address by file hash) hold what is known here and what
-    came with the reply. ``reported`` maps each reported task to its manifest hash.
+    came with the reply. ``reported`` maps each reported task to its manifest hash. ``offered`` are
+    the profiles of native programs and containers that may be run here.
     """
     offers: list[Offer] = []
     refused: list[RefusedOffer] = []
-    for offered in reply.tasks:
+    for given in reply.tasks:
         try:
-            offers.append(_check_offer(offered, trust, releases, sources))
+            offers.append(_check_offer(given, trust, releases, sources, offered))
         except VerifyError as error:
-            task = _claimed_task(offered)
+            task = _claimed_task(given)
             if task and error.code != "no_release":
                 refused.append(RefusedOffer(task, error.code, str(error)))
     return CheckedReply(
@@ -50,15 +52,19 @@ def check_reply(
 
 
 def _check_offer(
-    offered: TaskOffer, trust: Trust, releases: Mapping[str, Signed], sources: Mapping[str, str]
+    given: TaskOffer,
+    trust: Trust,
+    releases: Mapping[str, Signed],
+    sources: Mapping[str, str],
+    offered: Collection[str],
 ) -> Offer:
-    descriptor, release = check_descriptor(trust, offered.descriptor, releases)
+    descriptor, release = check_descriptor(trust, given.descriptor, releases, offered)
     program = release.program(descriptor.program)
     needs = program.needs()
-    needs.update({given.sha256: given.bytes for given in descriptor.inputs})
+    needs.update({file.sha256: file.bytes for file in descriptor.inputs})
     if descriptor.resume is not None:
         needs[descriptor.resume.sha256] = descriptor.resume.bytes
-    known = {**sources, **source_addresses(offered.files)}
+    known = {**sources, **source_addresses(given.files)}
     files = []
     for sha256, size in needs.items():
         if sha256 not in known:
@@ -75,7 +81,7 @@ def _check_offer(
         deadline_s=descriptor.deadline_s,
         memory_bytes=program.limits.memory_bytes,
         time_s=program.limits.time_s,
-        descriptor=offered.descriptor,
+        descriptor=given.descriptor,
         files=tuple(files),
         migrates=release.migrate and release.checkpoint != "none",
         resume=descriptor.resume.sha256 if descriptor.resume is not None else "",

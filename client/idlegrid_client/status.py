@@ -58,6 +58,7 @@ class Status(msgspec.Struct):
     cores: int
     why: str
     projects: list[ProjectStatus]
+    allowed: list[str] = []  # kinds of programs besides WebAssembly; only in `status --json`
 
 
 def make_status(state: AgentState, now: int, pid: int, data: Path) -> Status:

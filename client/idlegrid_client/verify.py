@@ -14,10 +14,12 @@
 8. Inputs have plain relative names, hashes and sizes; their bytes are checked against both. So has
    a checkpoint to continue from, which another volunteer made: it is read like a stranger's data.
 9. A receipt names our root, the task, our device key, and the manifest that we reported.
+10. A native program or a container runs only while the volunteer allows that kind, where its wall
+   was tried and holds, and if it is made for this machine's platform.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar, cast
 
 import msgspec
@@ -25,6 +27,7 @@ import msgspec
 from idlegrid_shared.documents import (
     PLATFORM_WASM,
     TIMESTAMP_LIFE_S,
+    WALLED_BY_SYSTEM,
     Delegations,
     Receipt,
     Release,
@@ -160,14 +163,16 @@ def release_hash(signed: Signed) -> str:
     return hashlib.sha256(signed.body).hexdigest()
 
 
-def check_release(trust: Trust, signed: Signed) -> Release:
-    """Rules 6 and 7; raises :class:`VerifyError`."""
+def check_release(trust: Trust, signed: Signed, offered: Collection[str] = frozenset()) -> Release:
+    """Rules 6, 7 and 10; raises :class:`VerifyError`."""
     try:
         release = open_release(signed, trust.delegations)
     except SignatureError as error:
         raise VerifyError("bad_release", str(error)) from error
     what = f"{release.app} {release.version}"
-    if release.platform != PLATFORM_WASM or release.runtime != "wasm":
+    if release.runtime in WALLED_BY_SYSTEM:
+        _check_offered(release, release.runtime, release.profile_of(), offered)
+    elif release.platform != PLATFORM_WASM or release.runtime != "wasm":
         raise VerifyError(
             "bad_platform", f"{what} is made for {release.platform}, which this client cannot run"
         )
@@ -186,10 +191,32 @@ def check_release(trust: Trust, signed: Signed) -> Release:
     return release
 
 
+def _check_offered(release: Release, runtime: str, profile: str, offered: Collection[str]) -> None:
+    if profile in offered:
+        return
+    what = f"{release.app} {release.version}"
+    alike = [name for name in offered if name.startswith(f"{runtime}-")]
+    if alike:
+        raise VerifyError(
+            "bad_platform", f"{what} is made for {release.platform}; this machine is {alike[0]}"
+        )
+    raise VerifyError(
+        "not_allowed",
+        f"{what} is a {runtime} program, which the volunteer has not allowed here, "
+        "or which cannot be walled in safely",
+    )
+
+
 def check_descriptor(
-    trust: Trust, signed: Signed, releases: Mapping[str, Signed]
+    trust: Trust,
+    signed: Signed,
+    releases: Mapping[str, Signed],
+    offered: Collection[str] = frozenset(),
 ) -> tuple[TaskDescriptor, Release]:
-    """Rules 3, 5, 6, 7 and 8; ``releases`` by hash. Raises :class:`VerifyError`."""
+    """Rules 3, 5, 6, 7, 8 and 10; ``releases`` by hash. Raises :class:`VerifyError`.
+
+    ``offered``: the profiles of native programs and containers that may be run here now.
+    """
     descriptor = _by_online("task", signed, TaskDescriptor, trust, "bad_descriptor")
     if descriptor.project != trust.root:
         raise VerifyError("other_project", "the task descriptor belongs to another project")
@@ -197,7 +224,7 @@ def check_descriptor(
     signed_release = releases.get(descriptor.release)
     if signed_release is None or release_hash(signed_release) != descriptor.release:
         raise VerifyError("no_release", f"release {descriptor.release[:16]}… was not sent along")
-    release = check_release(trust, signed_release)
+    release = check_release(trust, signed_release, offered)
     if (release.app, release.version) != (descriptor.app, descriptor.version):
         raise VerifyError(
             "other_release",
@@ -205,9 +232,17 @@ def check_descriptor(
             f"{release.app} {release.version}",
         )
     try:
-        release.program(descriptor.program)
+        program = release.program(descriptor.program)
     except KeyError as error:
         raise VerifyError("no_program", str(error.args[0])) from error
+    runtime = release.runtime_of(program)  # a program may be of another kind than its release
+    if runtime in WALLED_BY_SYSTEM:
+        _check_offered(release, runtime, release.profile_of(program), offered)
+    elif not can_run(release.profile):
+        raise VerifyError(
+            "bad_profile",
+            f"program {program.name} needs {release.profile.name}, not to be had here",
+        )
     return descriptor, release
 
 

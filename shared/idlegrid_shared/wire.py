@@ -48,6 +48,7 @@ class Machine(Message):
     disk_free_bytes: Count = 0
     client_version: Text64 = ""
     profiles: Annotated[tuple[Text64, ...], Meta(max_length=16)] = ()
+    cpu_kind: Text64 = ""  # vendor and family of the processor: natives may round otherwise on it
 
 
 class InlineFile(Message):

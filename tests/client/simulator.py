@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import msgspec
 
@@ -140,7 +141,9 @@ class SimulatedProject:
             timestamp=self.timestamp(),
         )
 
-    def add_release(self, module: bytes, limits: Limits = LIMITS, app: str = "demo") -> Signed:
+    def add_release(
+        self, module: bytes, limits: Limits = LIMITS, app: str = "demo", **changes: Any
+    ) -> Signed:
         self.files[sha256(module)] = module
         entry = ManifestEntry("main.wasm", sha256(module), len(module))
         release = Release(
@@ -153,6 +156,7 @@ class SimulatedProject:
             programs=(Program("main", entry, limits),),
             policy=Policy(),
         )
+        release = msgspec.structs.replace(release, **changes)
         signed = sign_document("release", release, self.publisher)
         self.releases[sha256(signed.body)] = signed
         return signed

@@ -201,6 +201,27 @@ def program_that_is_not_there(p: SimulatedProject, release: Signed) -> tuple[Sig
     return p.descriptor("task_1", release, program="rm"), release
 
 
+def native_program_in_a_wasm_release(p: SimulatedProject, release: Signed) -> tuple[Signed, Signed]:
+    programs = msgspec.json.decode(release.body)["programs"]
+    programs[0]["runtime"] = "native"
+    signed = resigned("release", release, p.publisher, Release, programs=programs)
+    return p.descriptor("task_1", signed), signed
+
+
+def native_release(p: SimulatedProject, release: Signed) -> tuple[Signed, Signed]:
+    signed = resigned(
+        "release", release, p.publisher, Release, platform="linux-x86_64", runtime="native"
+    )
+    return p.descriptor("task_1", signed), signed
+
+
+def container_release(p: SimulatedProject, release: Signed) -> tuple[Signed, Signed]:
+    signed = resigned(
+        "release", release, p.publisher, Release, platform="linux-x86_64", runtime="container"
+    )
+    return p.descriptor("task_1", signed), signed
+
+
 def native_platform(p: SimulatedProject, release: Signed) -> tuple[Signed, Signed]:
     signed = resigned("release", release, p.publisher, Release, platform="linux-x86_64")
     return p.descriptor("task_1", signed), signed
@@ -259,6 +280,9 @@ ATTACKS: list[tuple[Attack, str]] = [
     (release_of_another_version, "other_release"),
     (program_that_is_not_there, "no_program"),
     (native_platform, "bad_platform"),
+    (native_release, "not_allowed"),
+    (native_program_in_a_wasm_release, "not_allowed"),
+    (container_release, "not_allowed"),
     (engine_we_do_not_have, "bad_profile"),
     (limits_without_end, "bad_release"),
     (input_that_climbs, "bad_descriptor"),
@@ -278,6 +302,30 @@ def test_attacks_on_tasks_and_releases(attack: Attack, code: str) -> None:
     claimed = msgspec.json.decode(descriptor.body, type=TaskDescriptor).release
     with pytest.raises(VerifyError) as refused:
         check_descriptor(trust, descriptor, {claimed: release})
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("offered", "code"),
+    [
+        (("native-linux-x86_64",), ""),
+        (("native-linux-aarch64",), "bad_platform"),
+        (("container-linux-x86_64",), "not_allowed"),
+        (("native-linux-x86_64-else", current_profile().name), "bad_platform"),
+    ],
+)
+def test_a_native_program_runs_only_where_its_kind_and_platform_are_offered(
+    offered: tuple[str, ...], code: str
+) -> None:
+    project = SimulatedProject()
+    descriptor, release = native_release(project, project.add_release(MODULE))
+    known = {release_hash(release): release}
+    if not code:
+        _, opened = check_descriptor(trust_of(project), descriptor, known, offered)
+        assert opened.runtime == "native"
+        return
+    with pytest.raises(VerifyError) as refused:
+        check_descriptor(trust_of(project), descriptor, known, offered)
     assert refused.value.code == code
 
 

@@ -1,5 +1,6 @@
 """What this machine is: told to servers as a claim, and used for our own limits."""
 
+import functools
 import os
 import platform
 from pathlib import Path
@@ -32,8 +33,13 @@ def disk_free_bytes(folder: Path) -> int:
     return int(psutil.disk_usage(str(folder)).free)
 
 
-def read_machine(folder: Path, cores: int, memory_bytes: int) -> Machine:
-    """The facts as a server is told them: ``cores`` and memory are what we may use."""
+def read_machine(
+    folder: Path, cores: int, memory_bytes: int, offered: tuple[str, ...] = ()
+) -> Machine:
+    """The facts as a server is told them: ``cores`` and memory are what we may use.
+
+    ``offered``: what the volunteer allows, and this machine can run, besides the sandbox.
+    """
     return Machine(
         name=(os.environ.get(NAME_VARIABLE) or platform.node())[:200],
         os=f"{platform.system()} {platform.release()}"[:_TEXT_MAX],
@@ -43,7 +49,8 @@ def read_machine(folder: Path, cores: int, memory_bytes: int) -> Machine:
         memory_bytes=memory_bytes,
         disk_free_bytes=_coarse(disk_free_bytes(folder)),
         client_version=client_version(),
-        profiles=profile_names(),
+        profiles=(*profile_names(), *offered),
+        cpu_kind=cpu_kind(),
     )
 
 
@@ -62,10 +69,27 @@ def _coarse(count: int) -> int:
     return count // 1024**3 * 1024**3
 
 
+def cpu_kind() -> str:
+    """Vendor and family of the processor, such as ``GenuineIntel 6``; "" if it is not known.
+
+    Programs compiled for one kind may round otherwise on another.
+    """
+    known = _cpu_facts()
+    parts = [known.get("vendor_id") or known.get("CPU implementer") or ""]
+    parts.append(known.get("cpu family") or known.get("CPU part") or "")
+    return " ".join(part for part in parts if part)[:_TEXT_MAX]
+
+
 def _cpu_name() -> str:
+    return _cpu_facts().get("model name") or platform.processor()
+
+
+@functools.lru_cache(maxsize=1)
+def _cpu_facts() -> dict[str, str]:
+    """What Linux tells of the first core."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    if not cpuinfo.exists():
+        return {}
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -53,6 +53,25 @@ class Runner:
         self._lock = threading.Lock()
         self._runs: dict[TaskKey, _Run] = {}
         self._closed = False
+        #: The profiles of native programs and containers that may be run now.
+        self._offered: tuple[str, ...] = ()
+
+    def offer(self, offered: tuple[str, ...]) -> None:
+        """What may be run from now on; runs of what the volunteer allows no more are ended.
+
+        They are started again at once, are refused then, and go back to their server.
+        """
+        with self._lock:
+            withdrawn = set(self._offered) - set(offered)
+            self._offered = offered
+            ended = [run for run in self._runs.values() if run.profile in withdrawn]
+        for run in ended:
+            run.interrupt()
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """What :meth:`offer` said last."""
+        return self._offered
 
     def collect_outputs(
         self, task: TaskState, out: Path, outcome: Outcome
@@ -130,6 +149,8 @@ class _Run:
         self._lock = threading.Lock()
         self._stopped = False
         self._process: Box | None = None
+        #: What the host must offer for it; known once its signatures were checked.
+        self.profile = ""
         self._ops_estimate = 0
 
     def stop(self) -> None:
@@ -138,6 +159,13 @@ class _Run:
             process = self._process
         if process is not None:
             process.kill()
+
+    def interrupt(self) -> None:
+        """End the process, but tell of it: the task is not stopped, only its run."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.kill("the volunteer does not allow such programs any more")
 
     def _run(self) -> None:
         event = self._guarded()
@@ -166,7 +194,10 @@ class _Run:
         task = self.task
         if task.descriptor is None:
             raise VerifyError("no_descriptor", "the task's signed descriptor is missing")
-        descriptor, release = check_descriptor(self.trust, task.descriptor, self.releases)
+        descriptor, release = check_descriptor(
+            self.trust, task.descriptor, self.releases, self.runner.offered
+        )
+        self.profile = release.profile_of(release.program(descriptor.program))
         if descriptor.task != task.id:
             raise VerifyError("other_task", "the descriptor belongs to another task")
         self._check_files(descriptor, release)
@@ -182,8 +213,7 @@ class _Run:
             self.folder.out.mkdir(parents=True, exist_ok=True)
             manifest = self.runner.collect_outputs(task, self.folder.out, outcome)
             sync_outputs(self.folder.out)
-        profile = release.profile_of(release.program(descriptor.program))
-        result = make_result(outcome, profile, manifest)
+        result = make_result(outcome, self.profile, manifest)
         save_result(self.folder, StoredResult(task.id, task.deadline_at, task.accepted_at, result))
         return TaskFinished(task.project, task.id, result)
 

@@ -34,6 +34,8 @@ TASK: Mapping[str, str] = _frozen(
         "upload_failed": "The host could not send the files.",
         "disk_full": "The host's disk is full.",
         "verify_failed": "The host refused the task: a signature or hash did not match.",
+        "not_allowed": "The volunteer does not allow such programs, or no wall there holds them.",
+        "bad_platform": "The program is made for another kind of machine than the host.",
         "other_error": "The host reported an error of its own.",
         # how tasks end without a result
         "volunteer": "The volunteer stopped it.",
