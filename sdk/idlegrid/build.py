@@ -23,6 +23,7 @@ from idlegrid_shared.manifest import ManifestEntry
 from .app import App, ProgramSource
 from .built import BuiltProgram, Say
 from .fault import BuildError
+from .instrument import instrument, instrument_method
 from .place import BUILD_FOLDER, build_folder, cache_folder
 from .python_pack import build_python
 
@@ -67,20 +68,32 @@ def build_app(app: App, on_step: Callable[[str], None] | None = None) -> dict[st
 
 
 def _build_wasm(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
-    if program.module is not None:
+    # Combine steps run at the server and are never interrupted.
+    auto = app.checkpoint == "auto" and program.name == app.split.program
+    if program.module is not None and not auto:
         return _built(program, program.module, compiled=False)
     folder = build_folder(app.folder)
     target = folder / f"{program.name}.wasm"
     stamp_path = folder / f"{program.name}.stamp.json"
-    fingerprint = _fingerprint(app, program)
+    fingerprint = _fingerprint(app, program, instrument_method() if auto else "")
     if not _is_current(target, stamp_path, fingerprint):
         if on_step is not None:
             on_step(f"compiling {program.name}")
-        _compile(app, program, target)
+        if program.module is None:
+            _compile(app, program, target)
+        if auto:
+            _instrument(program, program.module or target, target)
         stamp = _Stamp(fingerprint, _file_sha256(target))
         _replace(stamp_path, msgspec.json.encode(stamp))
         return _built(program, target, compiled=True)
     return _built(program, target, compiled=False)
+
+
+def _instrument(program: ProgramSource, source: Path, target: Path) -> None:
+    try:
+        _replace(target, instrument(source.read_bytes()))
+    except BuildError as error:
+        raise BuildError(f"program {program.name}: {error}", detail=error.detail) from error
 
 
 def _built(program: ProgramSource, path: Path, *, compiled: bool) -> BuiltProgram:
@@ -112,8 +125,11 @@ def _code_files(app: App) -> list[Path]:
     return sorted(found)
 
 
-def _fingerprint(app: App, program: ProgramSource) -> str:
-    """A hash of all that the module can depend on: compiler, flags, sources, headers."""
+def _fingerprint(app: App, program: ProgramSource, method: str) -> str:
+    """A hash of all that the module can depend on: compiler, flags, sources, headers.
+
+    ``method`` is how it is instrumented, if it is.
+    """
     digest = hashlib.sha256()
     parts = [
         importlib.metadata.version("ziglang"),
@@ -122,7 +138,9 @@ def _fingerprint(app: App, program: ProgramSource) -> str:
         *PATH_FLAGS,
         *program.flags,
     ]
-    parts += [":", *program.sources]
+    parts += [":", *program.sources, method]
+    if program.module is not None:
+        parts.append(_file_sha256(program.module))
     for path in sorted(INCLUDE_FOLDER.glob("*.h")):
         parts += [path.name, _file_sha256(path)]
     for path in _code_files(app):

@@ -25,13 +25,10 @@ extern "C" {
 __attribute__((import_module("idlegrid"), import_name("progress"))) void
 idlegrid_progress(double fraction);
 
-/* WASI's call that does nothing: at each call of the host, a program can be saved and moved. */
-__attribute__((import_module("wasi_snapshot_preview1"), import_name("sched_yield"))) int
-idlegrid_yield(void);
-
 /* Here the program may be saved, to go on after a restart or on another machine. Call it in long
-   loops that call nothing else of the host. */
-static inline void idlegrid_safepoint(void) { (void)idlegrid_yield(); }
+   loops that call nothing else of the host; every other call of the host is such a place, too. */
+__attribute__((import_module("idlegrid"), import_name("safepoint"))) void
+idlegrid_safepoint(void);
 
 #else
 

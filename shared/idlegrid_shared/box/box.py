@@ -1,9 +1,9 @@
 """What every box can do, whatever runs inside it."""
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from idlegrid_shared.sandbox.job import Outcome, Progress
+from idlegrid_shared.sandbox.job import Checkpoint, Outcome, Progress
 
 
 class Box(Protocol):
@@ -48,3 +48,16 @@ class Box(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@runtime_checkable
+class CheckpointingBox(Box, Protocol):
+    """A box whose program can be saved in mid-run, if its order names a ``checkpoint_dir``."""
+
+    def checkpoint(
+        self, name: str = ..., *, stop: bool = ..., timeout_s: float = ...
+    ) -> Checkpoint:
+        """Write a checkpoint, durably; with ``stop`` the run ends there.
+
+        Raises ``sandbox.run.CheckpointError``: there is none, and the run goes on if it can.
+        """

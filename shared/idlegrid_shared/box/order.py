@@ -27,7 +27,10 @@ class BoxOrder(msgspec.Struct, frozen=True, kw_only=True):
     #: Folder for compiled modules; None compiles anew every time.
     cache_dir: str | None = None
     checkpoint: Checkpoint = "none"
-    #: A checkpoint to continue from.
+    #: Folder for checkpoints; without it none are written.
+    checkpoint_dir: str | None = None
+    #: A checkpoint to continue from, and what the work is, by a hash: no other is continued.
     resume: str | None = None
+    work: str = ""
     #: Python: the program of the runtime's release that interprets the sources.
     interpreter: Program | None = None

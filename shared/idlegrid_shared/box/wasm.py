@@ -20,6 +20,10 @@ def wasm_job(order: BoxOrder) -> SandboxJob:
         limits=program.limits,
         profile=order.profile,
         cache_dir=order.cache_dir,
+        checkpoint=order.checkpoint,
+        checkpoint_dir=order.checkpoint_dir,
+        resume=order.resume,
+        work=order.work,
     )
 
 

@@ -240,10 +240,8 @@ def check_times(flags: int) -> None:
 
 
 def check_changeable(world: World, node: Node) -> None:
-    """Raise ``WasiError(READ_ONLY)`` for inputs, control files and for folders outside /out."""
-    if node.kind in ("input", "control") or (
-        node.is_folder and not node.within(world.files.output)
-    ):
+    """Raise ``WasiError(READ_ONLY)`` for what is not the guest's own: inputs, control files."""
+    if node.kind in ("input", "control") or (node.is_folder and not world.files.may_change(node)):
         raise WasiError(abi.READ_ONLY)
 
 

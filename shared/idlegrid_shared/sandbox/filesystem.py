@@ -1,6 +1,7 @@
 """The virtual file system: /in read-only from host files, /out in memory. No path reaches the OS.
 
-Other read-only files may be mounted (see :mod:`.mounts`).
+Other read-only files may be mounted (see :mod:`.mounts`). A program that writes its own checkpoints
+also has a folder /checkpoint, which is like /out but no part of the outputs.
 
 Times are zero, inodes count up from 1 in a fixed order, listings are sorted, there are no links and
 no devices. What the guest writes stays in memory, bounded by ``output_bytes``, until the run has
@@ -24,8 +25,18 @@ STDOUT_NAME = "stdout"
 class FileSystem:
     """The tree that one guest sees, and its quotas."""
 
-    def __init__(self, output_bytes: int, output_files: int, inputs: dict[str, str]) -> None:
-        """``inputs`` maps names below /in to host files; raises HostFault, or Refused."""
+    def __init__(
+        self,
+        output_bytes: int,
+        output_files: int,
+        inputs: dict[str, str],
+        *,
+        own_checkpoints: bool = False,
+    ) -> None:
+        """``inputs`` maps names below /in to host files; raises HostFault, or Refused.
+
+        With ``own_checkpoints`` there is a folder /checkpoint; the quotas count it with /out.
+        """
         self.output_bytes = output_bytes
         self.output_files = output_files
         self.used_bytes = 0
@@ -40,6 +51,13 @@ class FileSystem:
             self.add_read_only(self.input, name, inputs[name])
         self.stdin = self._make("input", "", None)
         self.stdout = self._make("file", "", None)
+        self.checkpoint = self._make("folder", "checkpoint", self.root) if own_checkpoints else None
+        #: Folders whose content the guest may change.
+        self.writable = [self.output] if self.checkpoint is None else [self.output, self.checkpoint]
+
+    def may_change(self, node: Node) -> bool:
+        """Whether ``node`` lies where the guest may write, or is such a folder itself."""
+        return any(node.within(folder) for folder in self.writable)
 
     def _make(self, kind: Kind, name: str, parent: Node | None) -> Node:
         node = Node(self.next_inode, kind, name, parent)
@@ -127,9 +145,9 @@ class FileSystem:
             raise WasiError(abi.NO_ENTRY)
         return node
 
-    def _check_place(self, folder: Node, name: str, moved: Node | None = None) -> None:
+    def check_place(self, folder: Node, name: str, moved: Node | None = None) -> None:
         """Raise ``WasiError`` unless ``folder`` may get an entry ``name``."""
-        if not folder.within(self.output):
+        if not self.may_change(folder):
             raise WasiError(abi.READ_ONLY)
         check_new_name(name)
         if folder is self.output and name == STDOUT_NAME:
@@ -148,13 +166,13 @@ class FileSystem:
 
     def create_file(self, folder: Node, name: str) -> Node:
         """A new empty file; raises ``WasiError``, or ``Refused`` over the file limit."""
-        self._check_place(folder, name)
+        self.check_place(folder, name)
         self._count_file()
         return self._make("file", name, folder)
 
     def create_folder(self, folder: Node, name: str) -> Node:
         """A new empty folder; raises ``WasiError``, or ``Refused`` over the folder limit."""
-        self._check_place(folder, name)
+        self.check_place(folder, name)
         if self.used_folders >= FOLDERS_MAX:
             raise Refused("file_limit", f"the program made more than {FOLDERS_MAX} folders")
         self.used_folders += 1
@@ -213,7 +231,7 @@ class FileSystem:
         node = folder.entries.get(name)
         if node is None:
             raise WasiError(abi.NO_ENTRY)
-        if not node.within(self.output):
+        if not self.may_change(node):
             raise WasiError(abi.READ_ONLY)
         if node.is_folder:
             raise WasiError(abi.IS_FOLDER)
@@ -232,7 +250,7 @@ class FileSystem:
             raise WasiError(abi.NO_ENTRY if name else abi.INVALID)
         if not node.is_folder:
             raise WasiError(abi.NOT_FOLDER)
-        if node is self.output or not node.within(self.output):
+        if node in self.writable or not self.may_change(node):
             raise WasiError(abi.READ_ONLY)
         if node.entries:
             raise WasiError(abi.NOT_EMPTY)
@@ -244,9 +262,9 @@ class FileSystem:
         node = old[0].entries.get(old[1])
         if node is None:
             raise WasiError(abi.NO_ENTRY if old[1] else abi.INVALID)
-        if node is self.output or not node.within(self.output):
+        if node in self.writable or not self.may_change(node):
             raise WasiError(abi.READ_ONLY)
-        self._check_place(*new, moved=node)
+        self.check_place(*new, moved=node)
         if new[0].within(node):
             raise WasiError(abi.INVALID)
         target = new[0].entries.get(new[1])

@@ -5,17 +5,22 @@ import ctypes
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import wasmtime
 
+from .asyncify import Asyncify
 from .cache import ModuleCache, cache_name, load_or_compile
+from .checkpoint import Answer, Checkpointer
 from .engine import engine_version, make_engine
 from .fault import GuestExit, HostFault, Refused
 from .filesystem import FileSystem
+from .identity import work_identity
 from .mounts import mount_all
-from .wasi import link
+from .snapshot_file import SnapshotError
+from .snapshot_reader import Snapshot
+from .wasi import Before, link
 from .world import World
 
 PAGE_BYTES = 65536
@@ -23,6 +28,8 @@ TABLE_ELEMENTS_MAX = 1_000_000
 #: With the elements of each, at most 32 MB beside the memory; compilers use one table.
 TABLES_MAX = 4
 NAME_CHARACTERS_MAX = 80
+#: What a checkpoint may weigh beyond the program's memory and files.
+CHECKPOINT_EXTRA_BYTES = 128 * 1024 * 1024
 
 _TRAPS = {
     wasmtime.TrapCode.OUT_OF_FUEL: ("out_of_ops", "the program used up its limit of ops"),
@@ -44,6 +51,8 @@ class Guest:
         self.store: wasmtime.Store | None = None
         self.started_s = 0.0
         self.started_cpu_s = 0.0
+        self.checkpointer: Checkpointer | None = None
+        self._snapshot: Snapshot | None = None
 
     # --- preparing
 
@@ -79,10 +88,22 @@ class Guest:
         self._engine = engine
         return load_or_compile(engine, cache, name, compile_module)
 
-    def make_world(self, on_progress: Callable[[float], None] | None = None) -> World:
-        """Everything the program will see; raises ``Refused`` or ``HostFault`` for bad inputs."""
+    def make_world(
+        self,
+        on_progress: Callable[[float], None] | None = None,
+        answer: Answer | None = None,
+    ) -> World:
+        """Everything the program will see; raises ``Refused`` or ``HostFault`` for bad inputs.
+
+        ``answer`` is told what became of orders for checkpoints.
+        """
         job, limits = self.job, self.limits
-        files = FileSystem(limits["output_bytes"], limits["output_files"], job["inputs"])
+        files = FileSystem(
+            limits["output_bytes"],
+            limits["output_files"],
+            job["inputs"],
+            own_checkpoints=job["checkpoint"] == "app",
+        )
         if job["stdin"] is not None:
             files.set_stdin(job["stdin"])
         mount_all(files, job["mounts"], job["packs"], control=job["control"])
@@ -94,16 +115,42 @@ class Guest:
             log_bytes=limits["log_bytes"],
             on_progress=on_progress,
         )
+        identity = work_identity(job, files) if job["checkpoint"] != "none" else ""
+        if job["resume"] is not None:
+            self._open_checkpoint(job["resume"], identity, files)
+        self.checkpointer = Checkpointer(
+            job,
+            identity,
+            self.world,
+            answer or (lambda message: None),
+            lambda: (self.ops(), self.times()),
+        )
         return self.world
+
+    def checkpoint_bytes_max(self) -> int:
+        """No checkpoint of this run is larger."""
+        limits = self.limits
+        size: int = limits["memory_bytes"] + limits["output_bytes"] + limits["log_bytes"]
+        return size + CHECKPOINT_EXTRA_BYTES
+
+    def _open_checkpoint(self, path: str, identity: str, files: FileSystem) -> None:
+        kind = "whole" if self.job["checkpoint"] == "auto" else "files"
+        try:
+            self._snapshot = Snapshot(path, kind, identity, self.checkpoint_bytes_max())
+            if files.checkpoint is not None:
+                self._snapshot.restore_files(files, files.checkpoint)
+        except SnapshotError as error:
+            raise _refuse_checkpoint(error) from error
 
     # --- running
 
     def run(
-        self, module: wasmtime.Module, world: World, before: Callable[[], None] | None = None
+        self, module: wasmtime.Module, world: World, before: Before | None = None
     ) -> tuple[str, str, int]:
         """Run ``_start``; returns (reason, message, exit code). ``before`` runs at host calls."""
         store = wasmtime.Store(self._engine)
-        store.set_fuel(self.limits["max_ops"])
+        ops = self._snapshot.ops if self._snapshot is not None else 0
+        store.set_fuel(self.limits["max_ops"] - ops)
         store.set_limits(
             memory_size=self.limits["memory_bytes"],
             table_elements=TABLE_ELEMENTS_MAX,
@@ -132,13 +179,15 @@ class Guest:
             return error.reason, error.message, 0
         finally:
             world.files.reader.close()
+            if self._snapshot is not None:
+                self._snapshot.close()
 
     def _call(
         self,
         module: wasmtime.Module,
         store: wasmtime.Store,
         world: World,
-        before: Callable[[], None] | None,
+        before: Before | None,
     ) -> tuple[str, str, int]:
         linker = wasmtime.Linker(self._engine)
         link(linker, module.imports, world, before)
@@ -166,14 +215,52 @@ class Guest:
             )
         try:
             first = exports.get("_initialize") if name != "_start" else None
-            if isinstance(first, wasmtime.Func):
+            is_continued = self._snapshot is not None and self.job["checkpoint"] == "auto"
+            if isinstance(first, wasmtime.Func) and not is_continued:
                 first(store)  # as WASI says of modules that are no commands
+            asyncify = self._prepare_checkpoints(exports, store, world)
             code = start(store)
+            while asyncify is not None and asyncify.state == "unwinding" and self.checkpointer:
+                self.checkpointer.write_whole()
+                asyncify.start_rewind()
+                code = start(store)
         except wasmtime.WasmtimeError as error:
             raise Refused("bad_module", f"{name} cannot be called: {_one_line(error)}") from error
+        if asyncify is not None and asyncify.state != "running":
+            raise Refused("bad_checkpoint", "the checkpoint leads to no place in the program")
         if isinstance(code, int) and code:
             raise GuestExit(code & 0xFFFF_FFFF)
         return "ok", "the program ended normally", 0
+
+    def _prepare_checkpoints(
+        self, exports: Mapping[str, Any], store: wasmtime.Store, world: World
+    ) -> Asyncify | None:
+        """The controls of an ``auto`` run that can be interrupted, at its last checkpoint."""
+        job, checkpointer = self.job, self.checkpointer
+        if job["checkpoint"] != "auto" or checkpointer is None:
+            return None
+        if job["checkpoint_dir"] is None and self._snapshot is None:
+            return None
+        stack_bytes = job["profile"]["max_wasm_stack_bytes"]
+        asyncify = Asyncify(exports, store, world.memory, stack_bytes)
+        checkpointer.asyncify = asyncify
+        if self._snapshot is not None:
+            memory = exports["memory"]
+
+            def grow(pages: int) -> None:
+                if not isinstance(memory, wasmtime.Memory):
+                    raise SnapshotError("the module has no memory")
+                try:
+                    memory.grow(store, pages)
+                except wasmtime.WasmtimeError as error:
+                    raise SnapshotError("its memory is larger than the module's can be") from error
+
+            try:
+                self._snapshot.restore(world, asyncify, self.limits["memory_bytes"], grow)
+            except SnapshotError as error:
+                raise _refuse_checkpoint(error) from error
+            asyncify.start_rewind()
+        return asyncify
 
     def _check_size(self, module: wasmtime.Module) -> None:
         for export in module.exports:
@@ -203,8 +290,22 @@ class Guest:
         """Fuel used so far; call it only from a host call or after the run."""
         if self.store is None:
             return 0
-        used: int = self.limits["max_ops"] - self.store.get_fuel()
+        asyncify = self.checkpointer.asyncify if self.checkpointer is not None else None
+        # On the way out and back, the fuel in the store is not the program's.
+        under_way = asyncify is not None and (asyncify.state != "running" or asyncify.notes)
+        fuel = asyncify.fuel if asyncify is not None and under_way else self.store.get_fuel()
+        used: int = self.limits["max_ops"] - fuel
         return used
+
+    def times(self) -> tuple[float, float]:
+        """Wall and processor seconds since the start, with those before the checkpoint."""
+        if not self.started_s:
+            return 0.0, 0.0
+        before = self._snapshot.times if self._snapshot is not None else (0.0, 0.0)
+        return (
+            before[0] + time.monotonic() - self.started_s,
+            before[1] + time.process_time() - self.started_cpu_s,
+        )
 
     def peak_memory_bytes(self) -> int:
         """The size of the memory, which never shrinks."""
@@ -241,6 +342,10 @@ def _inside(folder: str, names: list[str]) -> str:
             raise HostFault(f"cannot write the output files: {folder!r} is a link")
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
     return folder
+
+
+def _refuse_checkpoint(error: SnapshotError) -> Refused:
+    return Refused("bad_checkpoint", f"the checkpoint cannot be used: {error}")
 
 
 def _one_line(error: Exception) -> str:

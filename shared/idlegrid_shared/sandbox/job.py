@@ -31,12 +31,17 @@ Reason = Literal[
     "bad_import",  # it wants functions that the sandbox does not offer
     "bad_input",
     "profile_mismatch",  # this host cannot run that profile
+    "bad_checkpoint",  # it is damaged, or belongs to other work
     # errors of the host
     "host_error",  # an unreadable input, a full disk
     "killed",  # stopped by its owner
     "worker_died",  # the subprocess ended without a word
 ]
 
+
+#: Whether a run can be continued later: not at all; from files that the program itself keeps in
+#: /checkpoint; or at any host call, without the program's help.
+CheckpointMode = Literal["none", "app", "auto"]
 
 #: What runs a module: machine code made by Cranelift, or Pulley, wasmtime's interpreter.
 Executor = Literal["native", "pulley"]
@@ -81,6 +86,16 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     #: is no part of a profile, so that no project can ask it of a host: the depth of recursion at
     #: which a program traps is another there.
     executor: Executor = "native"
+    #: ``auto`` wants a module that was instrumented for it.
+    checkpoint: CheckpointMode = "none"
+    #: Folder for checkpoints, made if missing; without it none are written.
+    checkpoint_dir: str | None = None
+    #: A checkpoint of the same work, to go on from.
+    resume: str | None = None
+    #: A hash, or any other name, of what the inputs hold: part of what makes work the same.
+    work: str = ""
+    #: Measure how long the program goes without a host call; costs a little at each of them.
+    measure_gaps: bool = False
 
     def __post_init__(self) -> None:
         """Check what is cheap to check here; raises :class:`JobError`."""
@@ -95,10 +110,13 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise JobError("an argument or variable contains a zero character")
         if any(not name or "=" in name for name in self.env):
             raise JobError("the name of a variable is empty or contains =")
-        mounted = [*self.mounts.values(), *self.packs.values()]
+        optional = [self.stdin, self.cache_dir, self.checkpoint_dir, self.resume]
+        mounted = [*self.mounts.values(), *self.packs.values(), *filter(None, optional)]
         paths = [self.module, self.output_dir, *self.inputs.values(), *mounted]
-        if any("\0" in path for path in [*paths, self.stdin or "", self.cache_dir or ""]):
+        if any("\0" in path for path in paths):
             raise JobError("a path contains a zero character")
+        if self.checkpoint == "none" and (self.checkpoint_dir or self.resume):
+            raise JobError('a run with checkpoint "none" neither keeps nor takes checkpoints')
         try:
             size = sum(len(text.encode()) + 1 for text in texts)
         except UnicodeEncodeError as error:
@@ -120,6 +138,20 @@ class Progress(msgspec.Struct, frozen=True):
     started: bool = False
 
 
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint that lies durably on the disk."""
+
+    path: str
+    bytes: int
+    sha256: str
+    #: Ops that the program had used there, and the fraction done as it said.
+    ops: int
+    fraction: float
+    #: Seconds until the program came to a safepoint, and until the file was written.
+    waited_s: float
+    took_s: float
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended."""
 
@@ -135,6 +167,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float = 0.0
     #: Linear memory at its largest.
     peak_memory_bytes: int = 0
+    #: The longest way between two host calls, in ops and in processor seconds; 0 unless measured.
+    gap_ops: int = 0
+    gap_s: float = 0.0
     #: The end of standard error.
     stderr: str = ""
     #: Files in ``output_dir``, sorted by name; empty unless the run succeeded.

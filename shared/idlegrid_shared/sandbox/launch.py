@@ -46,4 +46,6 @@ def absolute_paths(job: SandboxJob) -> SandboxJob:
         stdin=None if job.stdin is None else full(job.stdin),
         output_dir=full(job.output_dir),
         cache_dir=None if job.cache_dir is None else full(job.cache_dir),
+        checkpoint_dir=None if job.checkpoint_dir is None else full(job.checkpoint_dir),
+        resume=None if job.resume is None else full(job.resume),
     )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +14,7 @@ import msgspec
 
 from idlegrid_shared.manifest import ManifestError, make_manifest
 
-from .job import Outcome, Progress, SandboxJob
+from .job import Checkpoint, Outcome, Progress, SandboxJob
 from .launch import absolute_paths, worker_command, worker_environment
 from .profile import can_run, current_profile
 from .wording import lines, one_line
@@ -26,11 +26,33 @@ WALL_GRACE_S = 30.0
 LINE_BYTES_MAX = 64 * 1024 * 1024
 EXIT_WAIT_S = 10.0
 POLL_S = 0.5
+#: A program is refused ``checkpoint = "auto"`` if it goes longer without a host call.
+SAFEPOINT_WAIT_S = 60.0
+#: For writing a checkpoint of the largest memory to a slow disk.
+WRITE_WAIT_S = 600.0
+TAKEN_BACK = "it was taken back"
+
+
+class CheckpointError(Exception):
+    """There is no checkpoint; the message says why. The run goes on, unless it has ended."""
+
+
+class _CheckpointAnswer(msgspec.Struct):
+    id: int
+    error: str = ""
+    name: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    ops: int = 0
+    fraction: float = 0.0
+    waited_s: float = 0.0
+    took_s: float = 0.0
 
 
 class _Message(msgspec.Struct):
     progress: Progress | None = None
     outcome: Outcome | None = None
+    checkpoint: _CheckpointAnswer | None = None
 
 
 class _Order(msgspec.Struct):
@@ -67,6 +89,9 @@ class SandboxProcess:
         self._seen = self._progress
         self._outcome: Outcome | None = None
         self._done = threading.Event()
+        self._answered = threading.Condition()
+        self._answers: dict[int, _CheckpointAnswer] = {}
+        self._orders = 0
         self._launched = threading.Event()
         #: Why the parent ended the worker, if it did.
         self._ended_as: Outcome | None = None
@@ -140,6 +165,43 @@ class SandboxProcess:
             if self._alive():
                 self._signal(stop=False)
 
+    def checkpoint(
+        self, name: str = "checkpoint", *, stop: bool = False, timeout_s: float = SAFEPOINT_WAIT_S
+    ) -> Checkpoint:
+        """Write a checkpoint ``name`` into the job's ``checkpoint_dir``, durably.
+
+        The program comes to it at its next host call, and goes on afterwards or, with ``stop``,
+        ends there (its outcome says ``killed``). Raises :class:`CheckpointError` when it has not
+        come to one in ``timeout_s`` seconds, when it ends first, and when the disk refuses.
+        """
+        with self._answered:
+            self._orders += 1
+            number = self._orders
+        order = {"checkpoint": {"id": number, "name": name, "stop": stop}}
+        self._order(order)
+        answer = self._await_answer(number, timeout_s)
+        if answer is None:
+            # It may be at it just now: then the answer comes all the same, and it counts.
+            self._order({"cancel": number})
+            answer = self._await_answer(number, WRITE_WAIT_S)
+        if answer is None:
+            raise CheckpointError("the program ended, or its worker hangs, before a checkpoint")
+        if answer.error == TAKEN_BACK:
+            raise CheckpointError(f"the program made no host call in {timeout_s:g} s")
+        if answer.error:
+            raise CheckpointError(answer.error)
+        if stop:
+            self._done.wait(EXIT_WAIT_S)
+        return Checkpoint(
+            path=str(Path(self.job.checkpoint_dir or "") / answer.name),
+            bytes=answer.bytes,
+            sha256=answer.sha256,
+            ops=answer.ops,
+            fraction=answer.fraction,
+            waited_s=answer.waited_s,
+            took_s=answer.took_s,
+        )
+
     def kill(self, message: str = "the run was stopped by its owner") -> None:
         """End the worker at once; the outcome says ``killed``, unless it had already ended."""
         self._end(Outcome(status="error", reason="killed", message=message))
@@ -158,6 +220,29 @@ class SandboxProcess:
             self._done.wait(EXIT_WAIT_S)
 
     # --- inside
+
+    def _order(self, message: Mapping[str, object]) -> None:
+        process = self._process
+        if self.job.checkpoint_dir is None:
+            raise CheckpointError("the run was started without a folder for checkpoints")
+        if self.suspended:
+            raise CheckpointError("the run is suspended: let it go on first")
+        if process is None or process.stdin is None or self._done.is_set():
+            raise CheckpointError("the program is not running")
+        try:
+            with self._lock:
+                process.stdin.write(msgspec.json.encode(message) + b"\n")
+                process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise CheckpointError("the program has just ended") from error
+
+    def _await_answer(self, number: int, timeout_s: float) -> _CheckpointAnswer | None:
+        def settled() -> bool:
+            return number in self._answers or self._done.is_set()
+
+        with self._answered:
+            self._answered.wait_for(settled, timeout_s)
+            return self._answers.pop(number, None)
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
@@ -219,6 +304,8 @@ class SandboxProcess:
                 self._outcome = self._settle(outcome)
             self._launched.set()
             self._done.set()
+            with self._answered:
+                self._answered.notify_all()
 
     def _follow(self) -> Outcome | None:
         if not can_run(self.job.profile):
@@ -229,6 +316,8 @@ class SandboxProcess:
                 message=f"this host cannot run {self.job.profile.name}: {'; '.join(differences)}",
             )
         Path(self.job.output_dir).mkdir(parents=True, exist_ok=True)
+        if self.job.checkpoint_dir is not None:
+            Path(self.job.checkpoint_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
         with subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -267,6 +356,10 @@ class SandboxProcess:
                 if message.progress.started and self._started_s is None:
                     self._started_s = time.monotonic()
                 self._progress = message.progress
+            if message.checkpoint is not None:
+                with self._answered:
+                    self._answers[message.checkpoint.id] = message.checkpoint
+                    self._answered.notify_all()
             if message.outcome is not None:
                 self._await_exit(process)
                 return message.outcome

@@ -33,7 +33,20 @@ def no_host(world: World, *numbers: int) -> None:
 NO_HOST = -1
 HOST_MODULE = "host"
 HOST_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {"call": ("iiii", no_host)}
-OWN_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {"progress": ("d", progress)}
+
+
+def safepoint(world: World) -> None:
+    """``idlegrid.safepoint()``: nothing but a host call, at which a checkpoint can be taken."""
+
+
+OWN_FUNCTIONS: dict[str, tuple[str, Callable[..., None]]] = {
+    "progress": ("d", progress),
+    "safepoint": ("", safepoint),
+}
+
+#: Hears of each host call before it is done: its name and its arguments. True: it is not to be
+#: done, as the program is being unwound.
+Before = Callable[[str, tuple[Any, ...]], bool]
 
 _OFFERED = {
     WASI_MODULE: WASI_FUNCTIONS,
@@ -42,25 +55,26 @@ _OFFERED = {
 }
 _MASKS = {"i": 0xFFFF_FFFF, "I": 0xFFFF_FFFF_FFFF_FFFF}
 #: Functions that return nothing to the guest; all others return an errno.
-_SILENT = {"proc_exit", "progress"}
+_SILENT = {"proc_exit", *OWN_FUNCTIONS}
 
 
 def guarded(
     world: World,
     parameters: str,
     function: Callable[..., None],
-    before: Callable[[], None] | None = None,
+    before: Before | None = None,
+    name: str = "",
 ) -> Callable[..., int]:
     """Make a host call of ``function``: unsigned arguments in, errno out.
 
-    ``before`` runs ahead of each call (the worker's report). A ``WasiError`` becomes the errno;
-    whatever ends the run (exit, refusal, host fault) passes through and unwinds the guest.
+    A ``WasiError`` becomes the errno; whatever ends the run (exit, refusal, host fault) passes
+    through and unwinds the guest.
     """
     masks = [_MASKS[letter] for letter in parameters]
 
     def call(*arguments: int) -> int:
-        if before is not None:
-            before()
+        if before is not None and before(name, arguments):
+            return abi.SUCCESS
         try:
             function(world, *[a & mask for a, mask in zip(arguments, masks, strict=True)])
         except WasiError as error:
@@ -75,11 +89,16 @@ def _callback(
     name: str,
     parameters: str,
     function: Callable[..., None],
-    before: Callable[[], None] | None,
+    before: Before | None,
 ) -> Callable[..., Any]:
     if "d" in parameters:
-        return lambda *arguments: function(world, *arguments)
-    call = guarded(world, parameters, function, before)
+
+        def own(*arguments: float) -> None:
+            if before is None or not before(name, arguments):
+                function(world, *arguments)
+
+        return own
+    call = guarded(world, parameters, function, before, name)
     if name in _SILENT:
 
         def silent(*arguments: int) -> None:
@@ -93,7 +112,7 @@ def link(
     linker: wasmtime.Linker,
     imports: Iterable[wasmtime.ImportType],
     world: World,
-    before: Callable[[], None] | None = None,
+    before: Before | None = None,
 ) -> None:
     """Define exactly what the module imports; raises ``Refused("bad_import")`` for anything else.
 

@@ -1,8 +1,9 @@
 """The worker: one subprocess, one program, one outcome.
 
 It reads one line of JSON, the job, from standard input and answers with lines of JSON on standard
-output: ``{"progress": …}`` a few times a second at most, ``{"outcome": …}`` once at the end. When
-its standard input ends, its parent is gone, and it goes too.
+output: ``{"progress": …}`` a few times a second at most, ``{"outcome": …}`` once at the end. Orders
+may follow the job, ``{"checkpoint": …}`` and ``{"cancel": id}``; each checkpoint that was ordered
+is answered once. When its standard input ends, its parent is gone, and it goes too.
 """
 
 import contextlib
@@ -29,6 +30,24 @@ HOST_STACK_BYTES = 8 * 1024 * 1024
 Send = Callable[[dict[str, Any]], None]
 
 
+class Gaps:
+    """The longest way that the program went without a host call."""
+
+    def __init__(self) -> None:
+        self.longest_ops = 0
+        self.longest_s = 0.0
+        self._ops = 0
+        self._cpu_s: float | None = None
+
+    def mark(self, ops: int) -> None:
+        """A host call begins, or the program ends."""
+        now_s = time.thread_time()
+        if self._cpu_s is not None:
+            self.longest_s = max(self.longest_s, now_s - self._cpu_s)
+        self.longest_ops = max(self.longest_ops, ops - self._ops)
+        self._ops, self._cpu_s = ops, now_s
+
+
 class Run:
     """One job on its way: the guest runs in a thread of its own, the main thread watches it."""
 
@@ -41,14 +60,29 @@ class Run:
         self.started = False
         #: True when a report may be sent; the watcher sets it, the report clears it.
         self.due = True
+        self.gaps = Gaps() if job["measure_gaps"] else None
         self.figures: dict[str, Any] = {}
         self.outcome: dict[str, Any] | None = None
         #: Wall and processor seconds of the program, once it has ended.
         self.ended: tuple[float, float] | None = None
         self._once = threading.Lock()
 
+    def at_call(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        """Before each host call: look at the orders, and report if it is time.
+
+        True: the call is not to be done (see :class:`.checkpoint.Checkpointer`).
+        """
+        checkpointer = self.guest.checkpointer
+        if checkpointer is not None and checkpointer.at_call(name, arguments):
+            return True
+        if self.gaps is not None:
+            self.gaps.mark(self.guest.ops())
+        if name != "progress":  # which reports the new figure itself
+            self.report()
+        return False
+
     def report(self) -> None:
-        """Send progress and ops if it is time; called from within host calls."""
+        """Send progress and ops if it is time."""
         if not self.due:
             return
         self.due = False
@@ -69,7 +103,10 @@ class Run:
         outputs: list[dict[str, Any]] = []
         code = 0
         try:
-            world = self.guest.make_world(lambda fraction: self.report())
+            world = self.guest.make_world(
+                lambda fraction: self.report(),
+                lambda answer: self.send({"checkpoint": answer}),
+            )
             module = self.guest.load()
             if self.job["compile_only"]:
                 self.finish("ok", "the module is compiled")
@@ -78,11 +115,16 @@ class Run:
             gc.enable()
             # The engine keeps the memory that a module starts with in a file, too.
             limits = self.job["limits"]
-            confine_run(max(limits["output_bytes"], limits["memory_bytes"]))
+            largest = max(limits["output_bytes"], limits["memory_bytes"])
+            if self.job["checkpoint_dir"] is not None:
+                largest = self.guest.checkpoint_bytes_max()
+            confine_run(largest)
             self.started = True
             self._send_progress()  # the parent's own watch begins with it
-            reason, message, code = self.guest.run(module, world, self.report)
+            reason, message, code = self.guest.run(module, world, self.at_call)
             self.ended = self.times()
+            if self.gaps is not None:
+                self.gaps.mark(self.guest.ops())
             self._send_progress()
             if reason == "ok":
                 outputs = self.guest.write_outputs()
@@ -113,6 +155,8 @@ class Run:
             "elapsed_s": elapsed_s,
             "cpu_s": cpu_s,
             "peak_memory_bytes": self.figures.get("peak_memory_bytes", 0),
+            "gap_ops": self.gaps.longest_ops if self.gaps is not None else 0,
+            "gap_s": self.gaps.longest_s if self.gaps is not None else 0.0,
             "stderr": world.log.text() if world is not None else "",
             "outputs": outputs,
         }
@@ -121,12 +165,19 @@ class Run:
         """Wall and processor seconds since the program started, up to its end."""
         if self.ended is not None:
             return self.ended
-        if not self.started or not self.guest.started_s:
-            return 0.0, 0.0
-        return (
-            time.monotonic() - self.guest.started_s,
-            time.process_time() - self.guest.started_cpu_s,
-        )
+        return self.guest.times() if self.started else (0.0, 0.0)
+
+    def obey(self, message: dict[str, Any]) -> None:
+        """Take an order from the parent."""
+        checkpointer = self.guest.checkpointer
+        if "checkpoint" in message:
+            order = message["checkpoint"]
+            if checkpointer is None:
+                self.send({"checkpoint": {"id": order["id"], "error": "it has not begun yet"}})
+            else:
+                checkpointer.give(order)
+        elif "cancel" in message and checkpointer is not None:
+            checkpointer.cancel(int(message["cancel"]))
 
     def watch(self, thread: threading.Thread) -> None:
         """Wait for the guest's thread; end the run when its time is up."""
@@ -163,16 +214,26 @@ def _take_output() -> Send:
     return send
 
 
-def _read_job() -> dict[str, Any]:
-    """The first line of standard input, read without reading beyond it."""
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 1 << 16)
-        if not piece or len(line) > JOB_BYTES_MAX:
-            os._exit(2)
-        line += piece
-    job: dict[str, Any] = json.loads(line)
-    return job
+class Inbox:
+    """Standard input as a row of JSON lines."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def take(self) -> dict[str, Any] | None:
+        """The next message; None when the input has ended or a line is too long."""
+        while (end := self._rest.find(b"\n")) < 0:
+            try:
+                piece = os.read(0, 1 << 16)
+            except OSError:
+                return None
+            if not piece or len(self._rest) > JOB_BYTES_MAX:
+                return None
+            self._rest += piece
+        line = bytes(self._rest[:end])
+        del self._rest[: end + 1]
+        message: dict[str, Any] = json.loads(line)
+        return message
 
 
 def _keep_own_files(job: dict[str, Any]) -> None:
@@ -181,7 +242,11 @@ def _keep_own_files(job: dict[str, Any]) -> None:
     readable += [*job["mounts"].values(), *job["packs"].values()]
     if job["stdin"] is not None:
         readable.append(job["stdin"])
+    if job["resume"] is not None:
+        readable.append(job["resume"])
     writable = [job["output_dir"]]
+    if job["checkpoint_dir"] is not None:
+        writable.append(job["checkpoint_dir"])
     if job["cache_dir"] is not None:
         with contextlib.suppress(OSError):  # the cache itself tells what is wrong with it
             os.makedirs(job["cache_dir"], mode=0o700, exist_ok=True)  # noqa: PTH103
@@ -189,13 +254,10 @@ def _keep_own_files(job: dict[str, Any]) -> None:
     restrict_files(readable, writable)
 
 
-def _leave_with_parent() -> None:
-    """End the process when standard input does."""
-    try:
-        while os.read(0, 1 << 16):
-            pass
-    except OSError:
-        pass
+def _serve_parent(inbox: Inbox, run: Run) -> None:
+    """Obey the parent, and end the process when it is gone."""
+    while (message := inbox.take()) is not None:
+        run.obey(message)
     os._exit(3)
 
 
@@ -203,7 +265,10 @@ def main() -> None:
     """Run the job from standard input; never returns."""
     # Loading the engine makes thousands of lasting objects: collecting in between costs 4 ms.
     gc.disable()
-    message = _read_job()
+    inbox = Inbox()
+    message = inbox.take()
+    if message is None:
+        os._exit(2)
     confine_process(message["parent"])
     send = _take_output()
     _keep_own_files(message["job"])
@@ -217,7 +282,7 @@ def main() -> None:
 
     threading.excepthook = lambda args: give_up(args.exc_type, args.exc_value, args.exc_traceback)
     sys.excepthook = give_up
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_serve_parent, args=(inbox, run), daemon=True).start()
     stack = message["job"]["profile"]["max_wasm_stack_bytes"]
     threading.stack_size(stack + HOST_STACK_BYTES)
     thread = threading.Thread(target=run.execute, daemon=True)
