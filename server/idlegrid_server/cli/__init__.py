@@ -7,8 +7,10 @@ import click
 
 from idlegrid_server.config import ConfigError
 from idlegrid_server.creation import CreationError
+from idlegrid_server.files.content import FileError
 from idlegrid_server.project import ProjectError
 from idlegrid_server.running import RunningError
+from idlegrid_server.runtime_store import RuntimeAddError
 from idlegrid_server.store.command import StoreError
 from idlegrid_server.supervisor.listening import ListenError
 from idlegrid_server.trust import TrustError
@@ -20,6 +22,7 @@ from .host import host
 from .init import init
 from .overview import incidents, recount_, status
 from .publisher import delegations, publisher
+from .runtime import runtime
 from .serve import serve
 from .show import join_link, settings
 
@@ -27,10 +30,12 @@ TOLD = (
     ConfigError,
     CreationError,
     KeyFileError,
+    FileError,
     ListenError,
     OSError,
     ProjectError,
     RunningError,
+    RuntimeAddError,
     StoreError,
     TrustError,
 )
@@ -45,6 +50,7 @@ for command in (
     account,
     token,
     host,
+    runtime,
     incidents,
     recount_,
     settings,

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from idlegrid_server.faults import reach
+from idlegrid_server.scheduler.stage_facts import read_runtime
 from idlegrid_server.store.command import CompleteServerUnit, FailJob
 from idlegrid_server.store.sql.batch import (
     BATCH_BY_ID,
@@ -22,7 +23,7 @@ from idlegrid_server.store.sql.unit import UNIT_INPUT, UNIT_INPUTS_AFTER, UnitIn
 from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.combine import CombineError, UnitRow, combine_inputs
-from idlegrid_shared.documents import BOXED_IN_WASM, Release, TaskInput
+from idlegrid_shared.documents import BOXED_IN_WASM, Program, Release, TaskInput
 from idlegrid_shared.manifest import manifest_bytes, parse_manifest
 from idlegrid_shared.sandbox.job import INPUT_FILES_MAX, JobError, Outcome
 from idlegrid_shared.seeds import unit_seed
@@ -150,12 +151,12 @@ def _order(
     inputs = combine_inputs(
         stage_rows(tools, before), lambda row: outputs.get(row.index, {}), shared, folder / "in"
     )
+    interpreter = _interpreter(tools, release, program)
+    needs = program.needs() | (interpreter.needs() if interpreter is not None else {})
     return BoxOrder(
         program=program,
-        places={
-            sha256: str(tools.place_file(bytes.fromhex(sha256), copies))
-            for sha256 in program.needs()
-        },
+        places={sha256: str(tools.place_file(bytes.fromhex(sha256), copies)) for sha256 in needs},
+        interpreter=interpreter,
         args=read_stage(batch.spec, stage.idx).args,
         inputs={name: str(path) for name, path in inputs.items()},
         output_dir=str(folder / "out"),
@@ -165,6 +166,16 @@ def _order(
         platform=release.platform,
         cache_dir=str(tools.work / "modules"),
     )
+
+
+def _interpreter(tools: Tools, release: Release, program: Program) -> Program | None:
+    """What runs a Python program; None for others."""
+    if release.runtime_of(program) != "python":
+        return None
+    try:
+        return read_runtime(tools.store, release.runtime_release)[1].programs[0]
+    except LookupError as error:
+        raise CombineFailed(f"program {program.name} cannot be run: {error}") from error
 
 
 def stage_rows(tools: Tools, stage: StageRow) -> Iterator[UnitRow]:

@@ -218,6 +218,8 @@ class Scheduler:
         for task in tasks:
             facts = self.stages.get(task.stage_id)
             releases[facts.release] = facts.offer
+            if facts.runtime:
+                releases[facts.runtime] = facts.runtime_offer
             offers.append(self._offer(task, facts, now))
         return tuple(offers), tuple(releases.values())
 

@@ -7,6 +7,7 @@ import msgspec
 
 from idlegrid_server.domain.estimate import SAMPLES, estimate_ops
 from idlegrid_server.store.command import Store
+from idlegrid_server.store.sql.app import VERSION_BY_HASH
 from idlegrid_server.store.sql.batch import STAGE_FACTS
 from idlegrid_server.store.sql.output import OPS_OF_STAGE
 from idlegrid_shared.documents import Program, Release, TaskInput
@@ -15,6 +16,30 @@ from idlegrid_shared.wire import FileSource, ReleaseOffer
 
 ESTIMATE_LIFE_US = 60 * 1_000_000
 STAGES_MAX = 2_000  # in memory; the longest unused is forgotten
+
+
+def read_runtime(store: Store, sha256: str) -> tuple[Signed, Release]:
+    """The runtime that python releases name by the hash of its signed body.
+
+    It was verified when the admin added it. Raises ``LookupError``.
+    """
+    with store.reading() as db:
+        row = db.fetch_one(VERSION_BY_HASH, release_hash=bytes.fromhex(sha256))
+    if row is None or row.runtime != "runtime":
+        raise LookupError(f"there is no runtime {sha256}")
+    signed = msgspec.json.decode(row.release, type=Signed)
+    return signed, msgspec.json.decode(signed.body, type=Release)
+
+
+def _offer(signed: Signed, release: Release) -> msgspec.Raw:
+    offer = ReleaseOffer(
+        release=signed,
+        files=tuple(
+            FileSource(sha256=sha256, bytes=size, url=f"/files/{sha256}")
+            for sha256, size in release.needs().items()
+        ),
+    )
+    return msgspec.Raw(msgspec.json.encode(offer))
 
 
 class StageFacts(msgspec.Struct, frozen=True):
@@ -27,6 +52,8 @@ class StageFacts(msgspec.Struct, frozen=True):
     version: str
     release: str  # SHA-256 of the signed body, hex
     offer: msgspec.Raw  # the ReleaseOffer, encoded
+    runtime: str  # SHA-256 of the signed body of its runtime's release; "" if it has none
+    runtime_offer: msgspec.Raw
     program: Program
     inputs: tuple[TaskInput, ...]
 
@@ -76,13 +103,10 @@ class StageCache:
             raise LookupError(f"there is no stage {stage_id}")
         signed = msgspec.json.decode(row.release, type=Signed)
         release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
-        offer = ReleaseOffer(
-            release=signed,
-            files=tuple(
-                FileSource(sha256=sha256, bytes=size, url=f"/files/{sha256}")
-                for sha256, size in release.needs().items()
-            ),
-        )
+        runtime_offer = msgspec.Raw(b"")
+        if release.runtime_release:
+            runtime = read_runtime(self._store, release.runtime_release)
+            runtime_offer = _offer(*runtime)
         return StageFacts(
             index=row.idx,
             batch_name=row.batch_name,
@@ -90,7 +114,9 @@ class StageCache:
             app=row.app,
             version=row.version,
             release=row.release_hash.hex(),
-            offer=msgspec.Raw(msgspec.json.encode(offer)),
+            offer=_offer(signed, release),
+            runtime=release.runtime_release,
+            runtime_offer=runtime_offer,
             program=release.program(row.program),
             inputs=msgspec.json.decode(row.inputs, type=tuple[TaskInput, ...]),
         )

@@ -64,6 +64,12 @@ ACCOUNT_BY_ID = Query(
     _ACCOUNT + " FROM account WHERE id = :account_id",
     AccountRow._make,
 )
+ACCOUNT_FIRST_ADMIN = Query(
+    "account_first_admin",
+    "whose the project's runtimes are",
+    _ACCOUNT + " FROM account WHERE role = 'admin' AND disabled = 0 ORDER BY id LIMIT 1",
+    AccountRow._make,
+)
 ACCOUNT_INSERT = Query(
     "account_insert",
     "make an account",

@@ -75,6 +75,18 @@ VERSION_OF_APP = Query(
 VERSION_BY_ID = Query(
     "version_by_id", "a build", _VERSION + " WHERE v.id = :app_version_id", AppVersionRow._make
 )
+VERSION_BY_HASH = Query(
+    "version_by_hash",
+    "the build with that signed release: the runtime of a python one",
+    _VERSION + " WHERE v.release_hash = :release_hash",
+    AppVersionRow._make,
+)
+RUNTIMES = Query(
+    "runtimes",
+    "the runtimes that python apps may name",
+    _VERSION + " WHERE v.runtime = 'runtime' ORDER BY v.id",
+    AppVersionRow._make,
+)
 VERSION_INSERT = Query(
     "version_insert",
     "store a build; one of that version stays as it is",

@@ -6,6 +6,7 @@ import hashlib
 import msgspec
 from flask import Response, request
 
+from idlegrid_server.scheduler.stage_facts import read_runtime
 from idlegrid_server.scheduler.trust import NoDelegations
 from idlegrid_server.store.command import AddAppVersion, ModuleIn
 from idlegrid_server.store.sql.app import (
@@ -22,6 +23,7 @@ from idlegrid_server.web.problem import Refusal, not_found
 from idlegrid_server.web.services import Services
 from idlegrid_shared.documents import Delegations, Release, open_release
 from idlegrid_shared.manifest import ManifestError, check_sha256
+from idlegrid_shared.runtime.catalogue import known_runtimes, runtime_by_hash
 from idlegrid_shared.sandbox.limits import LimitError
 from idlegrid_shared.signing import SignatureError, Signed
 
@@ -111,7 +113,7 @@ def _not_signed(signed: Signed, delegations: Delegations, app: str, error: Excep
 
 
 def _release_faults(release: Release, app: str) -> list[str]:
-    faults = []
+    faults = _runtime_faults(release)
     if release.app != app:
         faults.append(f"it is of the app {release.app!r}, but the address says {app!r}")
     for what, text in (("app", release.app), ("version", release.version)):
@@ -129,6 +131,46 @@ def _release_faults(release: Release, app: str) -> list[str]:
     except (ValueError, ManifestError) as error:
         faults.append(str(error))
     return faults
+
+
+def _runtime_faults(release: Release) -> list[str]:
+    """What is wrong with how the programs are run, as far as the release itself shows it."""
+    faults = []
+    kinds = {program.name: release.runtime_of(program) for program in release.programs}
+    if "runtime" in (release.runtime, *kinds.values()):
+        faults.append(
+            "it is of the kind runtime: those are signed by Idlegrid's release key, and only an "
+            "admin adds them, by `idlegrid-server runtime add`"
+        )
+    if release.app in known_runtimes():
+        faults.append(f"{release.app} is the name of a runtime; take another for the app")
+    python = [program for program in release.programs if kinds[program.name] == "python"]
+    faults += [f"program {p.name} does not say what is started" for p in python if not p.entry]
+    if python and not release.runtime_release:
+        faults.append(f"program {python[0].name} is Python, but the release names no runtime")
+    return faults
+
+
+def _check_runtime(with_: Services, release: Release) -> None:
+    """Raise a 422 refusal unless the runtime of the release's Python programs is here and fits."""
+    if not release.runtime_release:
+        return
+    known = runtime_by_hash(release.runtime_release)
+    name = known.title if known is not None else f"{release.runtime_release[:16]}…"
+    try:
+        check_sha256(release.runtime_release)
+        _, runtime = read_runtime(with_.store, release.runtime_release)
+    except (LookupError, ManifestError) as error:
+        how = f"idlegrid runtime bundle {known.name}" if known is not None else "its bundle"
+        raise Refusal(
+            422,
+            "no_runtime",
+            f"The app is run by {name}, which this project does not have yet. Its admin adds it "
+            f"once: {how}, then `idlegrid-server runtime add DIR FILE`.",
+        ) from error
+    if release.profile != runtime.profile:
+        text = f"{name} runs with the profile {runtime.profile.name}, not {release.profile.name}"
+        raise Refusal(422, "bad_release", f"The release is not good: {text}.", errors=(text,))
 
 
 def _check_sizes(with_: Services, release: Release) -> None:
@@ -158,6 +200,7 @@ def publish(account: Account, app: str) -> Response:
     with_ = services()
     signed = json_body(with_, request, _decoder)
     release = read_release(with_, signed, app)
+    _check_runtime(with_, release)
     _check_sizes(with_, release)
     digest = hashlib.sha256(signed.body)
     result = with_.store.execute(

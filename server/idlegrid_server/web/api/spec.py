@@ -144,6 +144,8 @@ def _find_version(
     versions = db.fetch_all(VERSIONS_OF_APP, app_id=app.id, limit=VERSIONS_LOOKED_AT)
     for version in versions:
         if version.version == form.version:
+            if version.runtime == "runtime":
+                faults.append(f"app: {form.app} is a runtime that apps name, and no app itself")
             if version.deprecated:
                 faults.append(f"version: {form.app} {form.version} takes no new batches any more")
             signed = msgspec.json.decode(version.release, type=Signed)
