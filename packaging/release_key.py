@@ -36,7 +36,8 @@ def read_spec(path: Path) -> tuple[Release, Package]:
     interpreter, package = spec["interpreter"], spec["package"]
     module = _entry("python.wasm", interpreter["module"])
     files = tuple(_entry(check_name(f["name"]), f) for f in interpreter.get("files", []))
-    # The limits that count are those of the programs it interprets.
+    # The limits that count are those of the programs it interprets; its memory is what compiling
+    # it takes, so that a client can tell beforehand whether it has that much.
     limits = Limits(
         memory_bytes=interpreter["memory_bytes"],
         max_ops=OPS_MAX,

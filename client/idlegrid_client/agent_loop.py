@@ -292,6 +292,8 @@ class Agent:
                 self._ended = True
             case do.StartTask(project, task_id):
                 self._start_task(self._state.tasks[(project, task_id)])
+            case do.PrepareRuntime(project, task_id, _):
+                self._prepare_runtime(self._state.tasks[(project, task_id)])
             case do.StopTask(project, task_id):
                 self._runner.stop((project, task_id))
             case _:
@@ -327,6 +329,12 @@ class Agent:
         self._runner.start(
             contact.folder, task, contact.trust, contact.signed_releases(), self.post
         )
+
+    def _prepare_runtime(self, task: TaskState) -> None:
+        contact = self._contacts[task.project]
+        text = f"compiling {task.runtime_name} for this computer, once"
+        self._log("info", "runtime_compiling", text, task.project)
+        self._runner.prepare(contact.folder, task, contact.signed_releases(), self.post)
 
     def _forget_project(self, fingerprint: str) -> None:
         contact = self._contacts.pop(fingerprint)

@@ -10,7 +10,7 @@ from idlegrid_shared.wire import ExchangeReply, FileSource, ReportAnswer, TaskOf
 
 from .core.event import Answer, CheckedReply, Offer, RefusedOffer
 from .core.model import FileNeed
-from .verify import Trust, VerifyError, check_descriptor, check_receipt
+from .verify import Trust, VerifyError, check_descriptor, check_receipt, check_runtime
 
 URL_CHARS_MAX = 2_000
 
@@ -60,7 +60,8 @@ def _check_offer(
 ) -> Offer:
     descriptor, release = check_descriptor(trust, given.descriptor, releases, offered)
     program = release.program(descriptor.program)
-    needs = program.needs()
+    runtime = check_runtime(release, program, releases)
+    needs = program.needs() | (runtime.needs() if runtime is not None else {})
     needs.update({file.sha256: file.bytes for file in descriptor.inputs})
     if descriptor.resume is not None:
         needs[descriptor.resume.sha256] = descriptor.resume.bytes
@@ -85,6 +86,9 @@ def _check_offer(
         files=tuple(files),
         migrates=release.migrate and release.checkpoint != "none",
         resume=descriptor.resume.sha256 if descriptor.resume is not None else "",
+        runtime=release.runtime_release if runtime is not None else "",
+        runtime_name=f"{runtime.app} {runtime.version}" if runtime is not None else "",
+        compile_bytes=runtime.programs[0].limits.memory_bytes if runtime is not None else 0,
     )
 
 

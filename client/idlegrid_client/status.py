@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from .core.explain import explain_agent, explain_project
+from .core.explain import explain_agent, explain_project, explain_runtime
 from .core.limit import US
 from .core.model import DELIVERING, AgentState, TaskState
 from .core.progress import seconds_left
@@ -47,6 +47,14 @@ class ProjectStatus(msgspec.Struct):
     refusals: list[str] = []
 
 
+class RuntimeStatus(msgspec.Struct):
+    """An interpreter on this machine, for people."""
+
+    name: str
+    state: str
+    why: str = ""
+
+
 class Status(msgspec.Struct):
     """The whole client for people."""
 
@@ -58,6 +66,7 @@ class Status(msgspec.Struct):
     cores: int
     why: str
     projects: list[ProjectStatus]
+    runtimes: list[RuntimeStatus] = []
     allowed: list[str] = []  # kinds of programs besides WebAssembly; only in `status --json`
 
 
@@ -72,6 +81,10 @@ def make_status(state: AgentState, now: int, pid: int, data: Path) -> Status:
         cores=state.cores,
         why=explain_agent(state, now),
         projects=[_project_status(state, p, now, data) for p in sorted(state.projects)],
+        runtimes=[
+            RuntimeStatus(r.name, r.state, "" if r.state == "ready" else explain_runtime(r, now))
+            for r in state.runtimes.values()
+        ],
     )
 
 

@@ -150,7 +150,7 @@ def load_project(folder: ProjectFolder, now: int, say: Say) -> LoadedProject | N
         pending=exchange.pending,
         timestamp_expires_at=trust.expires_at if trust is not None else 0,
     )
-    releases = _load_releases(folder, {t.release for t in tasks if t.release}, say)
+    releases = _load_releases(folder, {r for t in tasks for r in (t.release, t.runtime) if r}, say)
     return LoadedProject(state, tasks, key, exchange, trust, releases)
 
 

@@ -16,6 +16,9 @@
 9. A receipt names our root, the task, our device key, and the manifest that we reported.
 10. A native program or a container runs only while the volunteer allows that kind, where its wall
    was tried and holds, and if it is made for this machine's platform.
+11. What interprets a release's programs (Python) is another release, named by hash. It is signed
+   by Idlegrid's release key and never by a project's, is of kind runtime, and has the profile of
+   the release that names it, so that it is compiled once for all.
 """
 
 import hashlib
@@ -29,8 +32,10 @@ from idlegrid_shared.documents import (
     TIMESTAMP_LIFE_S,
     WALLED_BY_SYSTEM,
     Delegations,
+    Program,
     Receipt,
     Release,
+    Runtime,
     TaskDescriptor,
     Timestamp,
     open_by_online,
@@ -38,6 +43,7 @@ from idlegrid_shared.documents import (
     open_release,
 )
 from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
+from idlegrid_shared.runtime.key import open_runtime
 from idlegrid_shared.sandbox.profile import can_run
 from idlegrid_shared.signing import SignatureError, Signed
 
@@ -53,6 +59,8 @@ INPUT_BYTES_MAX = 16 * 1024**3
 CHECKPOINT_BYTES_MAX = 64 * 1024**3
 DEADLINE_S_MAX = 400 * 86_400
 SEED_BYTES = 32
+#: Runtimes of programs that run here. The kind runtime is no project's to sign: rule 11.
+RUNNABLE: frozenset[Runtime] = WALLED_BY_SYSTEM | {"wasm", "python"}
 
 
 class VerifyError(ValueError):
@@ -172,10 +180,13 @@ def check_release(trust: Trust, signed: Signed, offered: Collection[str] = froze
     what = f"{release.app} {release.version}"
     if release.runtime in WALLED_BY_SYSTEM:
         _check_offered(release, release.runtime, release.profile_of(), offered)
-    elif release.platform != PLATFORM_WASM or release.runtime != "wasm":
+    elif release.platform != PLATFORM_WASM:
         raise VerifyError(
             "bad_platform", f"{what} is made for {release.platform}, which this client cannot run"
         )
+    for runtime in (release.runtime, *(release.runtime_of(p) for p in release.programs)):
+        if runtime not in RUNNABLE:
+            raise VerifyError("bad_platform", f"{what} is {runtime}, which this client cannot run")
     if not can_run(release.profile):
         raise VerifyError(
             "bad_profile", f"{what} needs the sandbox {release.profile.name}, not to be had here"
@@ -205,6 +216,34 @@ def _check_offered(release: Release, runtime: str, profile: str, offered: Collec
         f"{what} is a {runtime} program, which the volunteer has not allowed here, "
         "or which cannot be walled in safely",
     )
+
+
+def check_runtime(
+    release: Release, program: Program, releases: Mapping[str, Signed]
+) -> Release | None:
+    """Rule 11: the release of what interprets ``program``; None if nothing does.
+
+    ``releases`` by hash. Raises :class:`VerifyError`.
+    """
+    if release.runtime_of(program) != "python":
+        return None
+    signed = releases.get(release.runtime_release)
+    if signed is None or release_hash(signed) != release.runtime_release:
+        raise VerifyError(
+            "no_release", f"runtime {release.runtime_release[:16]}… was not sent along"
+        )
+    try:
+        runtime = open_runtime(signed)
+        for place in runtime.needs():
+            check_sha256(place)
+    except (SignatureError, ManifestError) as error:
+        raise VerifyError("bad_runtime", str(error)) from error
+    if runtime.profile != release.profile:
+        raise VerifyError(
+            "bad_profile",
+            f"{release.app} {release.version} wants {runtime.app} with another sandbox profile",
+        )
+    return runtime
 
 
 def check_descriptor(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from idlegrid_client.core import event as ev
 from idlegrid_client.core import instruction as do
 from idlegrid_client.core.agent import handle
+from idlegrid_client.core.limit import START_TRIES_MAX
 from idlegrid_client.core.model import UNFINISHED, AgentState, FileNeed, Result
 from idlegrid_shared.wire import Machine
 
@@ -48,6 +49,8 @@ class World:
         self.downloads: set[str] = set()
         self.uploads: set[tuple[str, str, str]] = set()
         self.sandboxes: set[tuple[str, str]] = set()
+        self.compiling: str = ""
+        self.compiled: set[str] = set()
         self.verified: set[str] = set()
         self.receipted: set[str] = set()
         self.excused: set[str] = set()  # cancelled, refused, or another machine's: may go
@@ -57,7 +60,7 @@ class World:
 
     # --- the rules, in words
 
-    def carry_out(self, instructions: list[do.Instruction]) -> None:
+    def carry_out(self, instructions: list[do.Instruction]) -> None:  # noqa: C901 (a table)
         for order in instructions:
             match order:
                 case do.SendExchange():
@@ -84,6 +87,8 @@ class World:
                     key = (place, task, sha256)
                     assert key not in self.uploads, "an output was sent twice at a time"
                     self.uploads.add(key)
+                case do.PrepareRuntime(place, task, runtime):
+                    self._check_prepare(place, task, runtime)
                 case do.StartTask(place, task):
                     self._check_start(place, task)
                 case do.StopTask(place, task):
@@ -110,14 +115,24 @@ class World:
                 f"the finished result of {task} was deleted without a receipt"
             )
 
+    def _check_prepare(self, place: str, task: str, runtime: str) -> None:
+        assert not self.compiling, "two interpreters were compiled at once"
+        assert runtime not in self.compiled, "an interpreter was compiled again"
+        assert self.state.tasks[(place, task)].runtime == runtime
+        self.compiling = runtime
+
     def _check_start(self, place: str, task: str) -> None:
         assert task in self.verified, f"{task} was started and never verified"
         assert (place, task) not in self.sandboxes, f"{task} was started twice"
         assert self.now < self.state.projects[place].timestamp_expires_at, "stale, yet started"
+        runtime = self.state.tasks[(place, task)].runtime
+        assert not runtime or runtime in self.compiled, "a task was started before its interpreter"
         self.sandboxes.add((place, task))
         assert len(self.sandboxes) <= CORES, "more tasks run than there are cores"
         memory = sum(self.state.tasks[key].memory_bytes for key in self.sandboxes)
-        assert memory <= MEMORY, "the running tasks take more memory than allowed"
+        if self.compiling:
+            memory += self.state.runtimes[self.compiling].memory_bytes
+        assert memory <= MEMORY, "tasks and compiling take more memory than allowed"
 
     # --- what happens
 
@@ -144,6 +159,8 @@ class World:
             choices.append(self.finish_upload)
         if self.sandboxes:
             choices.append(self.finish_task)
+        if self.compiling:
+            choices.append(self.finish_compiling)
         if self.faulty:
             choices.append(self.restart)
         self.draw.choice(choices)()
@@ -201,7 +218,16 @@ class World:
         files = tuple(FileNeed(c * 64, 10, "/files/" + c) for c in letters)
         memory = self.draw.choice([10, 100, 240, 300])
         deadline_s = self.draw.choice([10, 3600, 86_400])
-        return offer(task, files=files, memory_bytes=memory, deadline_s=deadline_s)
+        runtime = self.draw.choice(["", "", "python", "other python"])
+        return offer(
+            task,
+            files=files,
+            memory_bytes=memory,
+            deadline_s=deadline_s,
+            runtime=runtime,
+            runtime_name=runtime,
+            compile_bytes={"": 0, "python": 50, "other python": 200}[runtime],
+        )
 
     def _answer(self, task: str) -> ev.Answer:
         if self.chance(0.1):
@@ -243,6 +269,14 @@ class World:
         else:
             self.tell(ev.UploadFinished(*key))
 
+    def finish_compiling(self) -> None:
+        runtime, self.compiling = self.compiling, ""
+        if self.chance(0.3):
+            self.tell(ev.RuntimeFailed(runtime, "broken", hopeless=self.draw.random() < 0.3))
+        else:
+            self.compiled.add(runtime)
+            self.tell(ev.RuntimeReady(runtime))
+
     def finish_task(self) -> None:
         place, task = key = self.draw.choice(sorted(self.sandboxes))
         if self.chance(0.2):
@@ -250,7 +284,11 @@ class World:
             return
         self.sandboxes.discard(key)
         if self.chance(0.1):
-            self.tell(ev.TaskInterrupted(place, task, "x", self.draw.random() < 0.5))
+            lost = self.draw.random() < 0.5
+            if lost and self.state.tasks[key].tries + 1 < START_TRIES_MAX:
+                # its interpreter is looked at again, too
+                self.compiled.discard(self.state.tasks[key].runtime)
+            self.tell(ev.TaskInterrupted(place, task, "x", lost))
         elif self.chance(0.1):
             self.tell(ev.TaskFinished(place, task, Result(outcome="error", reason="trap")))
         elif self.chance(0.05):
@@ -288,6 +326,8 @@ class World:
         self.downloads.clear()
         self.uploads.clear()
         self.sandboxes.clear()
+        self.compiling = ""
+        self.compiled.clear()
         self.tell(ev.Started(tuple(projects), tuple(tasks)))
 
 

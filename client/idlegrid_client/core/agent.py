@@ -16,6 +16,7 @@ from .instruction import Exit, Instruction, Notify, SaveProject, StopTask
 from .limit import DOWNLOAD_TRIES_MAX, REOFFERS_MAX, START_TRIES_MAX, US
 from .migrate import checkpoint_made, checkpoint_not_sent, checkpoint_sent
 from .model import UNFINISHED, AgentState, FileState, Result, TaskState
+from .prepare import forget_runtime, runtime_failed, runtime_ready
 from .reply import abort, receive
 from .settle import settle
 from .transition import move
@@ -191,6 +192,7 @@ def _task_interrupted(draft: Draft, event: ev.TaskInterrupted) -> None:
         result = Result(outcome="error", reason="host_fault", stderr=event.text)
         move(draft, task, "failed", event.text, result=result)
     elif event.files_lost:
+        forget_runtime(draft, task.runtime)  # one of them may be its interpreter's
         project = draft.projects[task.project]
         lost = {f.sha256 for f in task.files}
         files = {
@@ -233,6 +235,8 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     ev.CheckpointMade: checkpoint_made,
     ev.CheckpointSent: checkpoint_sent,
     ev.CheckpointNotSent: checkpoint_not_sent,
+    ev.RuntimeReady: runtime_ready,
+    ev.RuntimeFailed: runtime_failed,
     ev.TaskFinished: _task_finished,
     ev.TaskInterrupted: _task_interrupted,
     ev.TaskUntrusted: _task_untrusted,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from .instruction import Instruction
-from .model import AgentState, FileState, ProjectState, TaskKey, TaskState
+from .model import AgentState, FileState, ProjectState, RuntimeState, TaskKey, TaskState
 
 
 class Draft:
@@ -16,13 +16,16 @@ class Draft:
         self._base = state
         self.projects: dict[str, ProjectState] = dict(state.projects)
         self.tasks: dict[TaskKey, TaskState] = dict(state.tasks)
+        self.runtimes: dict[str, RuntimeState] = dict(state.runtimes)
         self.instructions: list[Instruction] = []
         self.now = now
         self.rng = rng
 
     def view(self) -> AgentState:
         """The state as it stands; read it at once, for the draft goes on changing."""
-        return msgspec.structs.replace(self._base, projects=self.projects, tasks=self.tasks)
+        return msgspec.structs.replace(
+            self._base, projects=self.projects, tasks=self.tasks, runtimes=self.runtimes
+        )
 
     def change(self, **fields: Any) -> None:
         """Replace fields of the agent itself."""
@@ -57,6 +60,10 @@ class Draft:
     def tasks_of(self, fingerprint: str) -> list[TaskState]:
         """The project's tasks, oldest first."""
         return [t for key, t in self.tasks.items() if key[0] == fingerprint]
+
+    def runtime(self, runtime: RuntimeState, **fields: Any) -> None:
+        """Put a runtime's state into the agent."""
+        self.runtimes[runtime.sha256] = msgspec.structs.replace(runtime, **fields)
 
     def random_id(self) -> str:
         """An id that nobody used before: 128 random bits in hex."""

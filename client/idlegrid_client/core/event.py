@@ -56,6 +56,9 @@ class Offer(Value, frozen=True):
     files: tuple[FileNeed, ...]
     migrates: bool = False
     resume: str = ""
+    runtime: str = ""
+    runtime_name: str = ""
+    compile_bytes: int = 0
 
 
 class RefusedOffer(Value, frozen=True):
@@ -190,6 +193,20 @@ class CheckpointNotSent(Value, frozen=True):
     retry_after_s: float = 0.0
 
 
+class RuntimeReady(Value, frozen=True):
+    """The interpreter is compiled for this machine."""
+
+    runtime: str
+
+
+class RuntimeFailed(Value, frozen=True):
+    """It is not compiled. ``hopeless``: nor will it be by trying again soon."""
+
+    runtime: str
+    text: str
+    hopeless: bool = False
+
+
 class TaskFinished(Value, frozen=True):
     """The sandbox ended and the result, if any, is durable in the task's folder."""
 
@@ -242,6 +259,8 @@ Event = (
     | CheckpointMade
     | CheckpointSent
     | CheckpointNotSent
+    | RuntimeReady
+    | RuntimeFailed
     | TaskFinished
     | TaskInterrupted
     | TaskUntrusted

@@ -1,7 +1,8 @@
 """Why things are as they are, in plain words, from the state alone."""
 
 from .limit import US
-from .model import UNFINISHED, AgentState, ProjectState
+from .model import UNFINISHED, AgentState, ProjectState, RuntimeState, TaskState
+from .prepare import is_prepared
 from .work_fetch import why_no_fetch
 
 
@@ -46,7 +47,7 @@ def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
         fetching = sum(1 for t in stock if t.phase in ("new", "downloading"))
         if fetching:
             return f"{name}: fetching the files of {fetching} tasks."
-        return f"{name}: {len(stock)} tasks wait for a free core or memory."
+        return _explain_ready(state, name, stock, now)
     hindrance = why_no_fetch(state, project)
     if hindrance:
         return f"{name}: {hindrance}."
@@ -56,3 +57,26 @@ def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
     if project.busy:
         return f"{name}: talking with its server."
     return f"{name}: it will be asked for work in {again} s."
+
+
+def explain_runtime(runtime: RuntimeState, now: int) -> str:
+    """How it stands with an interpreter that tasks wait for."""
+    if runtime.state == "compiling":
+        so_far = max(0, round((now - runtime.since) / US))
+        return (
+            f"{runtime.name} is being compiled for this computer, once and at the lowest priority "
+            f"({so_far} s so far; it takes from ten seconds to some minutes)"
+        )
+    if runtime.retry_at > now:
+        again = round((runtime.retry_at - now) / US)
+        return f"{runtime.trouble} (the next attempt is in {again} s)"
+    return f"{runtime.name} waits for memory or for its turn to be compiled for this computer"
+
+
+def _explain_ready(state: AgentState, name: str, stock: list[TaskState], now: int) -> str:
+    waiting = [t for t in stock if not is_prepared(state, t)]
+    if len(waiting) < len(stock) or waiting[0].runtime not in state.runtimes:
+        return f"{name}: {len(stock)} tasks wait for a free core or memory."
+    runtime = state.runtimes[waiting[0].runtime]
+    tasks = "1 task waits" if len(waiting) == 1 else f"{len(waiting)} tasks wait"
+    return f"{name}: {explain_runtime(runtime, now)}; {tasks} for it."

@@ -97,6 +97,14 @@ class SendCheckpoint(Value, frozen=True):
     checkpoint: CheckpointHere
 
 
+class PrepareRuntime(Value, frozen=True):
+    """Compile the interpreter that this task waits for; one at a time, at the lowest priority."""
+
+    project: str
+    task: str
+    runtime: str
+
+
 class StartTask(Value, frozen=True):
     """Verify once more, then run it in the sandbox."""
 
@@ -143,6 +151,7 @@ Instruction = (
     | Download
     | Upload
     | SendCheckpoint
+    | PrepareRuntime
     | StartTask
     | StopTask
     | Notify

@@ -20,6 +20,8 @@ REPORT_BYTES_MAX = 5 * 1024 * 1024  # of all reports in one request; the wire al
 CHECKPOINT_SEND_S = 1_800.0  # between two checkpoints of a task that go to the server
 CHECKPOINT_RETRY_S = 600.0  # after one could not be sent: it only saves time, and results go first
 
+RUNTIME_RETRY_S = 6 * 3_600.0  # after an interpreter turned out not to compile here
+
 DOWNLOAD_TRIES_MAX = 12  # per file and address
 REOFFERS_MAX = 3  # how often a task whose files cannot be had is asked for anew
 START_TRIES_MAX = 3  # how often a task is started again after the machine failed it

@@ -112,6 +112,9 @@ class TaskState(Value, frozen=True):
     unit: str = ""
     batch: str = ""
     release: str = ""  # SHA-256 of the signed release's body
+    runtime: str = ""  # SHA-256 of the signed body of its interpreter's release; "": it has none
+    runtime_name: str = ""
+    compile_bytes: int = 0  # memory that compiling the interpreter takes
     descriptor: Signed | None = None  # None only when a broken disk left nothing but the result
     files: tuple[FileNeed, ...] = ()
     result: Result | None = None
@@ -150,6 +153,22 @@ class FileState(Value, frozen=True):
     state: Literal["wanted", "downloading", "present"] = "wanted"
     tries: int = 0
     retry_at: int = 0
+
+
+class RuntimeState(Value, frozen=True):
+    """An interpreter on this machine: wanted → compiling → ready; back to wanted after a failure.
+
+    ``failed``: it cannot be compiled here; it is tried again after ``retry_at``.
+    """
+
+    sha256: str  # of the signed body of its release
+    name: str
+    memory_bytes: int = 0  # that compiling takes
+    state: Literal["wanted", "compiling", "ready", "failed"] = "wanted"
+    since: int = 0  # when the compiling began
+    tries: int = 0
+    retry_at: int = 0
+    trouble: str = ""
 
 
 class Pending(Value, frozen=True):
@@ -201,6 +220,7 @@ class AgentState(Value, frozen=True):
     machine: Machine
     projects: dict[str, ProjectState] = {}
     tasks: dict[TaskKey, TaskState] = {}
+    runtimes: dict[str, RuntimeState] = {}
     disk_free_bytes: int = 2**62
     task_s: float = 0.0  # what a task takes, running mean; 0 = not known yet
     stopping: bool = False

@@ -122,6 +122,9 @@ def _take_offer(draft: Draft, project: str, offer: Offer) -> None:
         files=offer.files,
         resume=offer.resume,
         migrates=offer.migrates,
+        runtime=offer.runtime,
+        runtime_name=offer.runtime_name,
+        compile_bytes=offer.compile_bytes,
     )
     admitted = admit(draft, task, "the server sent it")
     if draft.projects[project].leaving:
@@ -129,6 +132,13 @@ def _take_offer(draft: Draft, project: str, offer: Offer) -> None:
     elif offer.memory_bytes > state.memory_bytes:
         need, have = offer.memory_bytes // 1024**2, state.memory_bytes // 1024**2
         text = f"it needs {need} MB of memory and this client may use {have} MB"
+        abort(draft, admitted, "too_big", text)
+    elif offer.compile_bytes > state.memory_bytes:
+        need, have = offer.compile_bytes // 1024**2, state.memory_bytes // 1024**2
+        text = (
+            f"{offer.runtime_name} needs {need} MB of memory once, to be compiled for this "
+            f"computer, and this client may use {have} MB"
+        )
         abort(draft, admitted, "too_big", text)
 
 

@@ -14,6 +14,7 @@ from .limit import (
 )
 from .migrate import next_send_at, send_checkpoint
 from .model import DELIVERING, FileState, ProjectState, TaskState
+from .prepare import next_prepare_at, prepare
 from .reply import abort
 from .task_order import choose_to_start
 from .transition import move
@@ -32,6 +33,7 @@ def settle(draft: Draft) -> None:
         _deliver(draft, task)
     for task in list(draft.tasks.values()):
         send_checkpoint(draft, task)
+    prepare(draft)
     for task in choose_to_start(draft.view(), draft.now):
         move(draft, task, "running", "its turn", started_at=draft.now, tries=task.tries)
     for fingerprint in list(draft.projects):
@@ -52,6 +54,9 @@ def _survive_clock_jumps(draft: Draft) -> None:
         for file in project.files.values():
             if file.retry_at > far:
                 draft.file(project.fingerprint, msgspec.structs.replace(file, retry_at=0))
+    for runtime in list(draft.runtimes.values()):
+        if runtime.state == "wanted" and runtime.retry_at > far:
+            draft.runtime(runtime, retry_at=draft.now)
     for task in list(draft.tasks.values()):
         if task.retry_at > far:
             draft.task(task, retry_at=draft.now)
@@ -133,4 +138,5 @@ def _next_at(draft: Draft) -> int:
         send_at = next_send_at(task)
         if send_at is not None:
             times.append(send_at)
+    times += next_prepare_at(draft)
     return max(draft.now, min(times))

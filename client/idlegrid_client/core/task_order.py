@@ -1,6 +1,7 @@
 """Which ready tasks start now: earliest deadline first, within cores and memory."""
 
 from .model import AgentState, TaskState
+from .prepare import claimed_bytes, is_prepared
 
 
 def choose_to_start(state: AgentState, now: int) -> list[TaskState]:
@@ -8,11 +9,13 @@ def choose_to_start(state: AgentState, now: int) -> list[TaskState]:
 
     A task that does not fit beside those that run is passed over for a smaller one, but only while
     it is not the most urgent: the first in line keeps its claim on memory, or it would starve.
-    A project with a stale timestamp, or one that is being left, starts none.
+    A task whose interpreter is not compiled yet waits for it. A project with a stale timestamp, or
+    one that is being left, starts none.
     """
     running = state.running()
     cores = state.cores - len(running)
     memory = state.memory_bytes - sum(t.memory_bytes for t in running)
+    memory -= claimed_bytes(state, now)
     chosen: list[TaskState] = []
     for place, task in enumerate(_line(state, now)):
         if len(chosen) >= cores:
@@ -37,4 +40,5 @@ def _line(state: AgentState, now: int) -> list[TaskState]:
 def _may_start(state: AgentState, task: TaskState, now: int) -> bool:
     project = state.projects[task.project]
     fits = task.memory_bytes <= state.memory_bytes
-    return fits and not project.leaving and now < project.timestamp_expires_at
+    fresh = not project.leaving and now < project.timestamp_expires_at
+    return fits and fresh and is_prepared(state, task)

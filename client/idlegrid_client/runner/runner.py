@@ -18,15 +18,16 @@ from idlegrid_client.layout import ProjectFolder, TaskFolder
 from idlegrid_client.machine.orphan import leave_trace, make_humble
 from idlegrid_client.store_task import StoredResult, save_result, sync_outputs
 from idlegrid_client.transfer.download import in_cache
-from idlegrid_client.verify import Trust, VerifyError, check_descriptor
+from idlegrid_client.verify import Trust, VerifyError, check_descriptor, check_runtime
 from idlegrid_shared.box.box import Box
 from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
-from idlegrid_shared.documents import Release, TaskDescriptor
+from idlegrid_shared.documents import Program, Release, TaskDescriptor
 from idlegrid_shared.manifest import ManifestEntry, ManifestError
 from idlegrid_shared.sandbox.job import JobError, Outcome
 from idlegrid_shared.signing import Signed
 
+from .prepare import Preparation
 from .result import MACHINE_FAULTS, make_result, read_outputs
 
 PROGRESS_STEP = 0.01
@@ -52,6 +53,7 @@ class Runner:
         self._compiled = compiled
         self._lock = threading.Lock()
         self._runs: dict[TaskKey, _Run] = {}
+        self._preparation: Preparation | None = None
         self._closed = False
         #: The profiles of native programs and containers that may be run now.
         self._offered: tuple[str, ...] = ()
@@ -98,6 +100,21 @@ class Runner:
             self._runs[task.key] = run
         run.thread.start()
 
+    def prepare(
+        self,
+        project: ProjectFolder,
+        task: TaskState,
+        releases: Mapping[str, Signed],
+        post: Post,
+    ) -> None:
+        """Compile the interpreter of ``task`` in a thread; one event tells the end."""
+        preparation = Preparation(project, task, releases, post, self._compiled)
+        with self._lock:
+            if self._closed:
+                return
+            self._preparation = preparation
+        preparation.start()
+
     def stop(self, key: TaskKey) -> None:
         """End a task's process at once. No event follows."""
         with self._lock:
@@ -110,6 +127,9 @@ class Runner:
         with self._lock:
             self._closed = True
             runs = list(self._runs.values())
+            preparation = self._preparation
+        if preparation is not None:
+            preparation.stop()
         for run in runs:
             run.stop()
         for run in runs:
@@ -200,10 +220,12 @@ class _Run:
         self.profile = release.profile_of(release.program(descriptor.program))
         if descriptor.task != task.id:
             raise VerifyError("other_task", "the descriptor belongs to another task")
-        self._check_files(descriptor, release)
+        runtime = check_runtime(release, release.program(descriptor.program), self.releases)
+        interpreter = runtime.programs[0] if runtime is not None else None
+        self._check_files(descriptor, release, interpreter)
         shutil.rmtree(self.folder.out, ignore_errors=True)
         self._ops_estimate = descriptor.ops_estimate
-        outcome = self._sandbox(self._order(descriptor, release))
+        outcome = self._sandbox(self._order(descriptor, release, interpreter))
         if outcome is None:
             return None
         if outcome.reason in MACHINE_FAULTS:
@@ -217,20 +239,31 @@ class _Run:
         save_result(self.folder, StoredResult(task.id, task.deadline_at, task.accepted_at, result))
         return TaskFinished(task.project, task.id, result)
 
-    def _check_files(self, descriptor: TaskDescriptor, release: Release) -> None:
+    def _check_files(
+        self, descriptor: TaskDescriptor, release: Release, interpreter: Program | None
+    ) -> None:
         program = release.program(descriptor.program)
-        needs = [(sha256, size, program.name) for sha256, size in program.needs().items()]
+        needs = [
+            (sha256, size, part.name)
+            for part in (program, interpreter)
+            if part is not None
+            for sha256, size in part.needs().items()
+        ]
         needs += [(given.sha256, given.bytes, given.name) for given in descriptor.inputs]
         for sha256, size, name in needs:
             if not in_cache(self.project, sha256, size):
                 raise FilesLostError(f"{name} ({sha256[:16]}…) is not whole in the cache any more")
 
-    def _order(self, descriptor: TaskDescriptor, release: Release) -> BoxOrder:
+    def _order(
+        self, descriptor: TaskDescriptor, release: Release, interpreter: Program | None
+    ) -> BoxOrder:
         program = release.program(descriptor.program)
+        needs = program.needs() | (interpreter.needs() if interpreter is not None else {})
         cache = self.project.cache
         return BoxOrder(
             program=program,
-            places={sha256: str(cache / sha256) for sha256 in program.needs()},
+            places={sha256: str(cache / sha256) for sha256 in needs},
+            interpreter=interpreter,
             args=descriptor.args,
             inputs={given.name: str(cache / given.sha256) for given in descriptor.inputs},
             output_dir=str(self.folder.out),

@@ -46,9 +46,17 @@ def open_python(order: BoxOrder) -> SandboxProcess:
 
 
 def compile_job(
-    interpreter: Program, module: str, profile: RuntimeProfile, work_dir: str, cache_dir: str
+    interpreter: Program,
+    module: str,
+    profile: RuntimeProfile,
+    work_dir: str,
+    cache_dir: str,
+    threads: int = 0,
 ) -> SandboxJob:
-    """Compile an interpreter into the cache, once a machine; ``work_dir`` is an empty folder."""
+    """Compile an interpreter into the cache, once a machine; ``work_dir`` is an empty folder.
+
+    ``threads`` is that of ``SandboxJob.compile_threads``.
+    """
     return SandboxJob(
         module=module,
         module_sha256=interpreter.module.sha256,
@@ -59,4 +67,5 @@ def compile_job(
         profile=profile,
         cache_dir=cache_dir,
         compile_only=True,
+        compile_threads=threads,
     )

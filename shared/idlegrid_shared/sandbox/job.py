@@ -82,6 +82,8 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     cache_dir: str | None = None
     #: Only compile the module into the cache: a large runtime takes a minute or more, once.
     compile_only: bool = False
+    #: Threads that compile; 0: one for each processor.
+    compile_threads: int = 0
     #: Pulley is many times slower and only proves that results do not depend on the processor. It
     #: is no part of a profile, so that no project can ask it of a host: the depth of recursion at
     #: which a program traps is another there.

@@ -20,9 +20,11 @@ def worker_command() -> list[str]:
     return [sys.executable, "-E", "-P", "-m", "idlegrid_shared.sandbox.worker"]
 
 
-def worker_environment() -> dict[str, str]:
+def worker_environment(compile_threads: int = 0) -> dict[str, str]:
     """The worker's whole environment: no proxies, no secrets, nothing of the user's."""
     environment = {"LANG": "C.UTF-8", "RUST_BACKTRACE": "0"}
+    if compile_threads > 0:
+        environment["RAYON_NUM_THREADS"] = str(compile_threads)  # Cranelift's pool
     if sys.platform == "win32":
         # Windows cannot start a program without the first; Python finds a user's packages by the
         # second.

@@ -324,7 +324,7 @@ class SandboxProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self.job.output_dir,
-            env=worker_environment(),
+            env=worker_environment(self.job.compile_threads),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             # Its own group: a Ctrl-C in the parent's terminal is the parent's business.
             process_group=None if sys.platform == "win32" else 0,
