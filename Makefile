@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format clean
+.PHONY: help env demo serve test check format fuzz clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -39,6 +39,10 @@ format: $(STAMP) ## mend lint and format where a machine can
 
 test: check ## everything that must hold before a change lands
 	@$(PY) -m pytest -n 2 --dist worksteal
+
+fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes (SECONDS=600)
+	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -e ".[fuzz]" || true
+	@$(PY) -m tests.fuzz $(or $(SECONDS),600)
 
 clean: ## remove what was built (not the environment)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,9 @@
+"""All targets by name."""
+
+from .manifest_target import TARGET as MANIFEST
+from .pack_target import TARGET as PACK
+from .path_target import TARGET as PATH
+from .source import Target
+from .tree_target import TARGET as TREE
+
+TARGETS: dict[str, Target] = {target.name: target for target in (MANIFEST, PATH, TREE, PACK)}
