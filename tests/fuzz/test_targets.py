@@ -46,4 +46,4 @@ def test_the_seeds_reach_deep_enough() -> None:
             play.step(source)
         deepest = max(deepest, play.desk.files.next_inode)
         play.finish()
-    assert deepest > 10
+    assert deepest >= 10

@@ -35,7 +35,7 @@ class Play:
     def step(self, source: Source) -> None:
         """One call on both; the answers must be the same, and then the whole trees."""
         name = source.choice(["open", "open", "mkdir", "rmdir", "unlink", "rename", "rename"])
-        raw = draw_path(source)
+        raw = draw_path(source, self.model)
         answer, expected = getattr(self, name)(raw, source)
         assert answer == expected, f"{name} {raw!r}: errno {answer}, not {expected}"
         self.compare()
@@ -66,7 +66,7 @@ class Play:
         return self.desk.on_path("path_unlink_file", raw), self.ask("unlink", raw)
 
     def rename(self, raw: bytes, source: Source) -> tuple[int, int]:
-        new = draw_path(source)
+        new = draw_path(source, self.model)
         self.desk.put(30_000, new)
         answer = self.desk.on_path("path_rename", raw, 3, 30_000, len(new))
         return answer, self.ask("rename", raw, new)
@@ -108,8 +108,13 @@ class Play:
         self.desk.files.reader.close()
 
 
-def draw_path(source: Source) -> bytes:
-    parts = [source.choice(TOPS), *(source.choice(PARTS) for _ in range(source.number(4)))]
+def draw_path(source: Source, model: Model) -> bytes:
+    """A path from pieces, or one below /out that is there, with a piece more or not."""
+    if source.number(2):
+        parts = ["/".join(source.choice(sorted(model.below(OUT)))).encode()]
+        parts += [source.choice(PARTS) for _ in range(source.number(3))]
+    else:
+        parts = [source.choice(TOPS), *(source.choice(PARTS) for _ in range(source.number(4)))]
     if source.number(8) == 7:
         parts.append(source.choice([b"", b".", b".."]))
     return b"/".join(parts)
