@@ -18,6 +18,7 @@ class ProgramSource(msgspec.Struct, frozen=True):
 
     wasm: C or C++ ``sources`` to compile, or a finished ``module``; exactly one of the two.
     python: ``module`` is the script, or the folder of all its files.
+    native: ``sources``, or ``executables``; exactly one of the two.
     """
 
     name: str
@@ -30,6 +31,9 @@ class ProgramSource(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
     #: What is started, as the runtime knows it.
     start: str = ""
+    #: Native: where it runs, as ``linux-x86_64``; with ``executables``, exactly those that it has.
+    platforms: tuple[str, ...] = ()
+    executables: Mapping[str, Path] = {}
     #: python: modules to import although they do not work whole in the sandbox.
     allowed: tuple[str, ...] = ()
 
@@ -96,3 +100,9 @@ class App(msgspec.Struct, frozen=True):
     homogeneous: Homogeneous = ""
     #: The runtime of its Python programs, by its name in the catalogue; "" if it has none.
     python: str = ""
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Native and container: a release is made for each of these; others have just one."""
+        found = {name for program in self.programs.values() for name in program.platforms}
+        return tuple(sorted(found))

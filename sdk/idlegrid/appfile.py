@@ -8,7 +8,13 @@ from typing import Any, cast, get_args
 
 import msgspec
 
-from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
+from idlegrid_shared.documents import (
+    WALLED_BY_SYSTEM,
+    Checkpoint,
+    Homogeneous,
+    Policy,
+    Runtime,
+)
 from idlegrid_shared.manifest import ManifestError, check_name
 from idlegrid_shared.plot import PlotError, parse_plot
 from idlegrid_shared.runtime.catalogue import known_runtimes
@@ -69,7 +75,25 @@ def read_app(folder: Path) -> App:
         plot=_plot(path, document["plot"]) if "plot" in document else None,
     )
     head.close()
+    _check_kinds(head, app)
     return app
+
+
+def _check_kinds(head: Section, app: App) -> None:
+    """What holds for native apps and containers alone, or not for them."""
+    walled = app.runtime in WALLED_BY_SYSTEM
+    if app.homogeneous and not walled:
+        raise head.error(
+            "homogeneous", f"is not needed: {app.runtime} programs give the same bytes everywhere"
+        )
+    if walled and app.checkpoint == "auto":
+        raise head.error("checkpoint", f'"auto" is not possible for {app.runtime} programs')
+    for name, program in app.programs.items():
+        if program.platforms and program.platforms != app.platforms:
+            raise AppFileError(
+                f"{head.path}: [programs.{name}] runs on {', '.join(program.platforms)}, but "
+                f"the app on {', '.join(app.platforms)}: all its programs must run on the same"
+            )
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -147,6 +171,8 @@ def _program(path: Path, name: str, table: object, runtime: Runtime) -> ProgramS
             f"{path}: [programs.{name}]: a program's name is 1 to 63 lower-case letters, digits, -"
         )
     own = cast(Runtime, _choice(section, "runtime", tuple(READERS), runtime))
+    if own in WALLED_BY_SYSTEM and own != runtime:
+        raise section.error("runtime", f'"{own}" must be the runtime of the app, in [app], too')
     program = READERS[own](section, name)
     section.close()
     return program

@@ -12,11 +12,12 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from idlegrid_shared.box.native.wall import ExecutableError, is_dynamic, native_platform
 from idlegrid_shared.documents import Runtime
 from idlegrid_shared.manifest import ManifestEntry
 
@@ -25,12 +26,16 @@ from .built import BuiltProgram, Say
 from .fault import BuildError
 from .instrument import instrument, instrument_method
 from .place import BUILD_FOLDER, build_folder, cache_folder
+from .program.native import TARGETS
 from .python_pack import build_python
 
 FLAGS = ("-target", "wasm32-wasi", "-O3", "-msimd128", "-s", "-fno-exceptions")
 # Local variables get what they get on Linux; the compiler's own 16 MiB are memory of every host.
 STACK_BYTES = 8 * 1024**2
 LINK_FLAGS = (f"-Wl,-z,stack-size={STACK_BYTES}",)
+# Static, so that a host's libraries play no part; no fused operations, which round otherwise and
+# which only some processors have.
+NATIVE_FLAGS = ("-static", "-O3", "-s", "-ffp-contract=off")
 # A module says nothing of where it was built; asserts print paths below the app's folder only.
 PATH_FLAGS = ("-ffile-prefix-map=./=", "-Wno-unused-command-line-argument")
 #: Headers for every program: idlegrid.h.
@@ -67,26 +72,62 @@ def build_app(app: App, on_step: Callable[[str], None] | None = None) -> dict[st
     }
 
 
+def _build_native(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
+    """One executable for each platform; the one of this machine stands for the program."""
+    variants: dict[str, BuiltProgram] = {}
+    for platform in program.platforms:
+        path, compiled = program.executables.get(platform), False
+        if path is None:
+            flags = ("-target", TARGETS[platform], *NATIVE_FLAGS)
+            path = build_folder(app.folder) / f"{program.name}.{platform}"
+            compiled = _bring_up_to_date(app, program, path, flags, on_step)
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+        try:
+            is_dynamic(head, platform)
+        except ExecutableError as error:
+            raise BuildError(f"program {program.name}: {path}: {error}") from error
+        entry = ManifestEntry(program.name, _file_sha256(path), path.stat().st_size)
+        variants[platform] = BuiltProgram(program.name, path, entry, compiled)
+    first = variants.get(native_platform(), next(iter(variants.values())))
+    return msgspec.structs.replace(first, variants=variants)
+
+
 def _build_wasm(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
     # Combine steps run at the server and are never interrupted.
     auto = app.checkpoint == "auto" and program.name == app.split.program
     if program.module is not None and not auto:
         return _built(program, program.module, compiled=False)
-    folder = build_folder(app.folder)
-    target = folder / f"{program.name}.wasm"
-    stamp_path = folder / f"{program.name}.stamp.json"
-    fingerprint = _fingerprint(app, program, instrument_method() if auto else "")
-    if not _is_current(target, stamp_path, fingerprint):
-        if on_step is not None:
-            on_step(f"compiling {program.name}")
-        if program.module is None:
-            _compile(app, program, target)
-        if auto:
-            _instrument(program, program.module or target, target)
-        stamp = _Stamp(fingerprint, _file_sha256(target))
-        _replace(stamp_path, msgspec.json.encode(stamp))
-        return _built(program, target, compiled=True)
-    return _built(program, target, compiled=False)
+    target = build_folder(app.folder) / f"{program.name}.wasm"
+    compiled = _bring_up_to_date(app, program, target, (*FLAGS, *LINK_FLAGS), on_step, auto=auto)
+    return _built(program, target, compiled=compiled)
+
+
+def _bring_up_to_date(
+    app: App,
+    program: ProgramSource,
+    target: Path,
+    flags: Sequence[str],
+    on_step: Say,
+    *,
+    auto: bool = False,
+) -> bool:
+    """Make ``target`` unless it is what the sources give; whether that was needed.
+
+    ``auto``: it is instrumented, so that it can be frozen at any host call.
+    """
+    stamp_path = target.with_name(f"{target.name.removesuffix('.wasm')}.stamp.json")
+    fingerprint = _fingerprint(app, program, flags, instrument_method() if auto else "")
+    if _is_current(target, stamp_path, fingerprint):
+        return False
+    if on_step is not None:
+        on_step(f"compiling {target.name.removesuffix('.wasm')}")
+    if program.module is None:
+        _compile(app, program, target, flags)
+    if auto:
+        _instrument(program, program.module or target, target)
+    _replace(stamp_path, msgspec.json.encode(_Stamp(fingerprint, _file_sha256(target))))
+    return True
 
 
 def _instrument(program: ProgramSource, source: Path, target: Path) -> None:
@@ -125,7 +166,7 @@ def _code_files(app: App) -> list[Path]:
     return sorted(found)
 
 
-def _fingerprint(app: App, program: ProgramSource, method: str) -> str:
+def _fingerprint(app: App, program: ProgramSource, flags: Sequence[str], method: str) -> str:
     """A hash of all that the module can depend on: compiler, flags, sources, headers.
 
     ``method`` is how it is instrumented, if it is.
@@ -133,8 +174,7 @@ def _fingerprint(app: App, program: ProgramSource, method: str) -> str:
     digest = hashlib.sha256()
     parts = [
         importlib.metadata.version("ziglang"),
-        *FLAGS,
-        *LINK_FLAGS,
+        *flags,
         *PATH_FLAGS,
         *program.flags,
     ]
@@ -158,7 +198,7 @@ def _is_current(target: Path, stamp_path: Path, fingerprint: str) -> bool:
         return False
 
 
-def _compile(app: App, program: ProgramSource, target: Path) -> None:
+def _compile(app: App, program: ProgramSource, target: Path, flags: Sequence[str]) -> None:
     # Under its own name until it is whole: two builds at once, or a kill, leave no half module.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     command = [
@@ -167,8 +207,7 @@ def _compile(app: App, program: ProgramSource, target: Path) -> None:
         "ziglang",
         # The C++ driver takes C files as C, and brings the C++ library.
         "cc" if all(source.endswith(".c") for source in program.sources) else "c++",
-        *FLAGS,
-        *LINK_FLAGS,
+        *flags,
         *PATH_FLAGS,
         f"-I{INCLUDE_FOLDER}",
         f"-ffile-prefix-map={INCLUDE_FOLDER}=idlegrid",
@@ -240,4 +279,8 @@ def _file_sha256(path: Path) -> str:
 
 
 #: Runtime → what makes a program's file, or finds it up to date.
-BUILDERS: dict[Runtime, Builder] = {"wasm": _build_wasm, "python": build_python}
+BUILDERS: dict[Runtime, Builder] = {
+    "wasm": _build_wasm,
+    "python": build_python,
+    "native": _build_native,
+}

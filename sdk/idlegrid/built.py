@@ -29,6 +29,12 @@ class BuiltProgram(msgspec.Struct, frozen=True):
     file_entries: tuple[ManifestEntry, ...] = ()
     #: The runtime that interprets it, by its name in the catalogue; "" if nothing does.
     interpreter: str = ""
+    #: Native: platform → the program as it was built for that one.
+    variants: "Mapping[str, BuiltProgram]" = {}
+
+    def on(self, platform: str) -> "BuiltProgram":
+        """The program for a platform; the only one there is if it runs anywhere."""
+        return self.variants.get(platform, self)
 
     def places(self) -> dict[str, str]:
         """SHA-256 → host file of everything that the program needs."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 
 from idlegrid_shared.box.box import Box
+from idlegrid_shared.box.native.wall import native_platform
 from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
+from idlegrid_shared.documents import PLATFORM_WASM, WALLED_BY_SYSTEM
 from idlegrid_shared.sandbox.job import JobError, Outcome
 
 from .app import App
@@ -45,6 +47,9 @@ def run_step(
     this machine is at fault, and :class:`Stopped` soon after ``stop`` is set.
     """
     program, source = built[step.program], app.programs[step.program]
+    if program.variants and native_platform() not in program.variants:
+        made = ", ".join(program.variants)
+        raise InputError(f"program {step.program} is made for {made}, not for {native_platform()}")
     interpreter, places = None, program.places()
     if program.interpreter:
         interpreter, more = runtime_places(program.interpreter)
@@ -59,6 +64,7 @@ def run_step(
         seed=step.seed,
         profile=app.profile,
         runtime=source.runtime,
+        platform=native_platform() if source.runtime in WALLED_BY_SYSTEM else PLATFORM_WASM,
         cache_dir=str(cache),
         checkpoint=app.checkpoint,
     )

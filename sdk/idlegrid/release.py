@@ -21,17 +21,25 @@ from .transfer import upload_file
 RELEASE_FILE = "release.json"
 
 
-def make_release(app: App, built: Mapping[str, BuiltProgram]) -> Release:
+def make_releases(app: App, built: Mapping[str, BuiltProgram]) -> tuple[Release, ...]:
+    """What a publisher signs: one release, or for native apps and containers one per platform."""
+    return tuple(make_release(app, built, name) for name in app.platforms or (PLATFORM_WASM,))
+
+
+def make_release(
+    app: App, built: Mapping[str, BuiltProgram], platform: str = PLATFORM_WASM
+) -> Release:
     """The document that a publisher signs: equal sources and settings give equal bytes."""
     return Release(
         app=app.name,
         version=app.version,
         summary=app.summary,
-        platform=PLATFORM_WASM,
+        platform=platform,
         runtime=app.runtime,
         profile=app.profile,
         programs=tuple(
-            built[name].document(program, app.runtime) for name, program in app.programs.items()
+            built[name].on(platform).document(program, app.runtime)
+            for name, program in app.programs.items()
         ),
         policy=app.policy,
         checkpoint=app.checkpoint,
@@ -53,7 +61,11 @@ def release_body_hash(release: Release) -> str:
 
 def save_release(app: App, signed: Signed) -> Path:
     """Keep the signed release beside the modules."""
-    path = app.folder / BUILD_FOLDER / RELEASE_FILE
+    release = msgspec.json.decode(signed.body, type=Release)
+    name = RELEASE_FILE
+    if release.platform != PLATFORM_WASM:
+        name = f"release.{release.platform}.json"
+    path = app.folder / BUILD_FOLDER / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(msgspec.json.encode(signed) + b"\n")
     return path
@@ -71,14 +83,15 @@ def publish_release(
     :class:`ApiError` for anything else that the server refuses.
     """
     release = msgspec.json.decode(signed.body, type=Release)
-    for program in built.values():
+    for program in (program.on(release.platform) for program in built.values()):
         if on_step is not None:
             on_step(f"uploading {program.name}")
         upload_file(api, program.path, program.entry)
         for entry in program.file_entries:
             upload_file(api, program.files[entry.name], entry)
     if on_step is not None:
-        on_step(f"publishing {release.app} {release.version}")
+        where = "" if release.platform == PLATFORM_WASM else f" for {release.platform}"
+        on_step(f"publishing {release.app} {release.version}{where}")
     try:
         api.post(f"apps/{release.app}/versions", signed, msgspec.Raw)
     except ApiError as error:

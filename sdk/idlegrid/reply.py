@@ -2,6 +2,7 @@
 
 import msgspec
 
+from idlegrid_shared.documents import PLATFORM_WASM
 from idlegrid_shared.manifest import ManifestEntry
 
 ENDED = frozenset(("complete", "complete_with_failures", "failed", "cancelled", "retired"))
@@ -94,6 +95,7 @@ class VersionReply(msgspec.Struct, frozen=True):
 
     version: str
     release_hash: str = ""
+    platform: str = PLATFORM_WASM
 
 
 class AppReply(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from .api import Api, ApiError
 from .app import App, OnFailure
 from .build import build_app
 from .fault import InputError
-from .release import make_release, publish_release, release_body_hash, sign_release
+from .release import make_releases, publish_release, release_body_hash, sign_release
 from .reply import AppReply, Created
 from .table import UnitTable, write_units
 from .transfer import hash_file, upload_file
@@ -81,7 +81,7 @@ def ensure_published(
     Raises :class:`InputError` if it has that version with other content.
     """
     built = build_app(app, say)
-    release = make_release(app, built)
+    releases = {release.platform: release for release in make_releases(app, built)}
     try:
         known = api.get(f"apps/{app.name}", AppReply).versions
     except ApiError as error:
@@ -89,14 +89,19 @@ def ensure_published(
             raise
         known = ()
     for version in known:
-        if version.version == app.version:
+        release = releases.get(version.platform)
+        if version.version == app.version and release is not None:
             if version.release_hash not in ("", release_body_hash(release)):
                 raise InputError(
                     f"{app.name} {app.version} is published already with other content: "
                     "published versions never change, so raise the version in app.toml"
                 )
-            return False
-    publish_release(api, sign_release(release, open_key(app)), built, say)
+            del releases[version.platform]
+    if not releases:
+        return False
+    key = open_key(app)
+    for release in releases.values():
+        publish_release(api, sign_release(release, key), built, say)
     return True
 
 

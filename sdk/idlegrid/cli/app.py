@@ -13,7 +13,7 @@ from idlegrid.built import BuiltProgram
 from idlegrid.grid import Grid
 from idlegrid.keys import key_path
 from idlegrid.newapp import write_new_app
-from idlegrid.release import make_release, release_body_hash, save_release, sign_release
+from idlegrid.release import make_releases, release_body_hash, save_release, sign_release
 from idlegrid.submission import ensure_published
 
 from .connection import project_option
@@ -101,13 +101,15 @@ def new(screen: Screen, folder: Path) -> None:
 def sign(screen: Screen, folder: Path, key: Path | None) -> None:
     """Build the app in FOLDER and sign it as a release with your publisher key."""
     described = read_app(folder)
-    release = make_release(described, build_with_spinner(screen, described))
-    signed = sign_release(release, unlock(key or key_path()))
-    path = save_release(described, signed)
-    screen.result(
-        {"path": str(path), "release": release_body_hash(release), "key": signed.key},
-        f"Signed {release.app} {release.version} by key {signed.key[:16]}…: {path}",
-    )
+    releases = make_releases(described, build_with_spinner(screen, described))
+    opened = unlock(key or key_path())
+    for release in releases:
+        signed = sign_release(release, opened)
+        path = save_release(described, signed)
+        screen.result(
+            {"path": str(path), "release": release_body_hash(release), "key": signed.key},
+            f"Signed {release.app} {release.version} by key {signed.key[:16]}…: {path}",
+        )
 
 
 @app.command("publish")

@@ -18,14 +18,7 @@ def read_wasm(section: Section, name: str) -> ProgramSource:
             "sources", f'give either sources = ["src/{name}.c"] or module = "{name}.wasm"'
         )
     if section.has("sources"):
-        sources = section.texts("sources", f'["src/{name}.c"]')
-        if not sources:
-            raise section.error("sources", "is empty; name at least one C or C++ file")
-        for source in sources:
-            app_file(section, "sources", source)
-            if Path(source).suffix not in SOURCE_SUFFIXES:
-                known = ", ".join(sorted(SOURCE_SUFFIXES))
-                raise section.error("sources", f"{source!r} is no C or C++ file ({known})")
+        sources = read_sources(section, name)
     else:
         module = app_file(section, "module", section.text("module", f'"{name}.wasm"'))
     return ProgramSource(
@@ -36,3 +29,16 @@ def read_wasm(section: Section, name: str) -> ProgramSource:
         flags=section.texts("flags", '["-DSIZE=10"]', []),
         limits=read_limits(section),
     )
+
+
+def read_sources(section: Section, name: str) -> tuple[str, ...]:
+    """The C and C++ files to compile; raises ``AppFileError``."""
+    sources = section.texts("sources", f'["src/{name}.c"]')
+    if not sources:
+        raise section.error("sources", "is empty; name at least one C or C++ file")
+    for source in sources:
+        app_file(section, "sources", source)
+        if Path(source).suffix not in SOURCE_SUFFIXES:
+            known = ", ".join(sorted(SOURCE_SUFFIXES))
+            raise section.error("sources", f"{source!r} is no C or C++ file ({known})")
+    return sources

@@ -57,16 +57,19 @@ class ExecutableError(ValueError):
     """A file that is no program for this machine; the message says what it is."""
 
 
-def is_dynamic(executable: bytes) -> bool:
-    """Whether an ELF executable for this machine needs the system's libraries, from its first 64
-    KiB; raises :class:`ExecutableError`."""
+def is_dynamic(executable: bytes, wanted: str = "") -> bool:
+    """Whether an ELF executable needs the system's libraries, from its first 64 KiB.
+
+    ``wanted``: the platform it must be for, this machine's if "". Raises :class:`ExecutableError`.
+    """
+    wanted = wanted or native_platform()
     if len(executable) < 64 or not executable.startswith(_ELF):
         raise ExecutableError("the program's file is no 64-bit Linux executable")
     kind, machine = struct.unpack_from("<HH", executable, 16)
-    if kind not in (2, 3) or _MACHINES.get(machine) != native_platform().partition("-")[2]:
+    if kind not in (2, 3) or _MACHINES.get(machine) != wanted.partition("-")[2]:
         raise ExecutableError(
             f"the program's file is made for {_MACHINES.get(machine, 'another processor')}, "
-            f"and this machine is {native_platform()}"
+            f"not for {wanted}"
         )
     start, size, count = struct.unpack_from("<Q14xHH", executable, 32)
     for index in range(count):
