@@ -210,3 +210,18 @@ def test_alerts_become_incidents_that_are_counted(world: World) -> None:
         (incident,) = db.fetch_all(account_sql.INCIDENTS_NEWEST, limit=10)
     assert (incident.code, incident.times) == ("ops_differ", 1)
     world.check()
+
+
+def test_a_release_with_its_own_checkpoints_raises_no_such_alert(store: c.Store) -> None:
+    """The pass reads it off the stage's release."""
+    world = World(store, checkpoint="app")
+    world.batch(1)
+    for ops in (1_000, 2_000):
+        host = world.host()
+        (task,) = host.take()
+        host.exchange(msgspec.structs.replace(result(task.task_id, b"x"), ops=ops))
+    world.unit_pass()
+    assert [task.verdict for task in world.tasks(task.unit_id)] == ["valid", "valid"]
+    with world.store.reading() as db:
+        assert db.fetch_all(account_sql.INCIDENTS_NEWEST, limit=10) == []
+    world.check()

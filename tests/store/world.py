@@ -17,8 +17,10 @@ from idlegrid_server.store.sql import batch as batch_sql
 from idlegrid_server.store.sql import event as event_sql
 from idlegrid_server.store.sql import host as host_sql
 from idlegrid_server.store.sql import unit as unit_sql
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Checkpoint, Policy, Release
 from idlegrid_shared.manifest import ManifestEntry, manifest_bytes
+from idlegrid_shared.sandbox.profile import RuntimeProfile
+from idlegrid_shared.signing import Signed
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -127,6 +129,7 @@ class World:
     distinct: tuple[c.Distinct, ...] = ALL
     account_id: int = 0
     app_version_id: int = 0
+    checkpoint: Checkpoint = "none"
     hosts: list[Host] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -135,6 +138,17 @@ class World:
         )
         self.account_id = made.account_id
         module = self.add_file(b"module")
+        release = Release(
+            app="period",
+            version="1",
+            summary="searches",
+            platform="wasm32-wasip1",
+            runtime="wasm",
+            profile=RuntimeProfile(),
+            programs=(),
+            policy=Policy(),
+            checkpoint=self.checkpoint,
+        )
         version = self.store.execute(
             c.AddAppVersion(
                 now=self.now,
@@ -145,7 +159,7 @@ class World:
                 platform="wasm32-wasip1",
                 runtime="wasm",
                 profile=PROFILE,
-                release=b"{}",
+                release=msgspec.json.encode(Signed(msgspec.json.encode(release), "", b"")),
                 release_hash=digest(b"release"),
                 modules=(c.ModuleIn(module, 6),),
             )

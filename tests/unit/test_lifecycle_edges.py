@@ -250,6 +250,17 @@ def test_e26_different_ops_within_one_profile_raise_an_alert_and_no_verdict() ->
     assert quiet.alerts == ()
 
 
+def test_e26_programs_that_write_their_own_checkpoints_may_differ_in_ops() -> None:
+    """What they did again after a checkpoint counts twice; credit is still by the lowest count."""
+    results = (returned(0, "a", ops=2 * 10**12), returned(1, "a", ops=10**12))
+    for checkpoint, alerts in (("app", []), ("auto", ["ops_differ"]), ("none", ["ops_differ"])):
+        plan = decide(unit(*results, checkpoint=checkpoint))
+        assert [alert.code for alert in plan.alerts] == alerts, checkpoint
+        assert steps(plan)[0] == ("valid", "quorum")
+        assert {change.verdict for change in plan.tasks} == {"valid"}
+        assert {c.credit_micro for c in plan.tasks} == {10**12 * 10**6 // 432_000_000_000}
+
+
 def test_e27_disagreement_asks_for_another_result() -> None:
     plan = decide(unit(returned(0, "a"), returned(1, "b")))
     assert task_ends(plan) == {0: (None, "inconclusive"), 1: (None, "inconclusive")}
@@ -288,6 +299,24 @@ def test_e30_a_straggler_is_compared_with_the_canonical_result_alone() -> None:
     assert task_ends(plan) == {2: (None, "valid"), 3: (None, "invalid")}
     granted = {change.task_id: change.credit_micro for change in plan.tasks}
     assert granted == {102: 7, 103: None}
+
+
+def test_e30_a_straggler_by_other_ops_is_valid_and_told_once() -> None:
+    """The partners were told of when they agreed; only what is new is told."""
+    decided = {
+        "state": "assimilated",
+        "canonical_task": 100,
+        "canonical_manifest": bytes_of("a"),
+    }
+    partners = (
+        returned(0, "a", verdict="valid", ops=5),
+        returned(1, "a", verdict="valid", ops=6),
+    )
+    for ops, profile, told in ((7, "p", 1), (5, "p", 0), (6, "p", 0), (7, "q", 0)):
+        late = returned(2, "a", ops=ops, profile=profile)
+        plan = decide(unit(*partners, late, **decided))
+        assert task_ends(plan) == {2: (None, "valid")}
+        assert [alert.code for alert in plan.alerts] == ["ops_differ"] * told, (ops, profile)
 
 
 def test_e32_a_decided_unit_is_assimilated_in_the_same_plan() -> None:

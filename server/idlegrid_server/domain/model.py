@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Checkpoint, Policy
 
 UnitState = Literal["open", "provisional", "valid", "assimilated", "retired", "failed", "cancelled"]
 TaskState = Literal[
@@ -77,6 +77,8 @@ class UnitSnapshot(Value, frozen=True):
     batch_state: BatchState = "running"
     stage_state: StageState = "running"
     placement: Placement = "grid"
+    #: Of its release: a program that writes its own checkpoints repeats work, and counts it twice.
+    checkpoint: Checkpoint = "none"
 
 
 class TaskChange(Value, frozen=True):

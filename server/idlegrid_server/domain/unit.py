@@ -106,10 +106,15 @@ def _judge_stragglers(draft: _Draft) -> None:
     """A result after the canonical one is compared with it alone, for the same credit."""
     wanted = draft.unit.canonical_manifest
     granted = [t.credit_micro for t in draft.tasks.values() if t.credit_micro is not None]
+    agreed = [t for t in draft.in_state("success") if t.verdict == "valid"]
     for task in draft.in_state("success"):
         if task.verdict not in ("pending", "inconclusive"):
             continue
         if task.manifest == wanted:
+            same_profile = [t for t in agreed if t.profile == task.profile]
+            if task.ops not in {t.ops for t in same_profile}:
+                _watch_ops(draft, [*same_profile, task])
+            agreed.append(task)
             credit = min(granted) if granted else credit_micro(task.ops)
             draft.change(task, TaskChange(task.id, None, "valid", "agrees", _once(task, credit)))
         else:
@@ -174,7 +179,12 @@ def _accept_quorum(draft: _Draft) -> bool:
 
 
 def _watch_ops(draft: _Draft, members: list[TaskSnapshot]) -> None:
-    """Equal bytes by unequal ops within one profile: worth a look, never a verdict."""
+    """Equal bytes by unequal ops within one profile: worth a look, never a verdict.
+
+    Not where programs write their own checkpoints: what was done again after one counts twice.
+    """
+    if draft.unit.checkpoint == "app":
+        return
     by_profile: dict[str, set[int]] = {}
     for task in members:
         by_profile.setdefault(task.profile, set()).add(task.ops)

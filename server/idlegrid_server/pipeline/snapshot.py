@@ -16,9 +16,11 @@ from idlegrid_server.store.sql.unit import (
     UnitRow,
     UnitStageRow,
 )
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Checkpoint, Policy, Release
+from idlegrid_shared.signing import Signed
 
 POLICIES_KEPT = 1_024
+RELEASES_KEPT = 256
 
 
 def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
@@ -52,6 +54,7 @@ def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow)
         batch_state=stage.batch_state,  # type: ignore[arg-type]
         stage_state=stage.state,  # type: ignore[arg-type]
         placement=stage.placement,  # type: ignore[arg-type]
+        checkpoint=read_checkpoint(stage.release),
     )
 
 
@@ -81,6 +84,13 @@ def task_snapshot(row: TaskRow) -> TaskSnapshot:
 def read_policy(text: str) -> Policy:
     """A stage's policy; the same text is read once."""
     return msgspec.json.decode(text, type=Policy)
+
+
+@lru_cache(maxsize=RELEASES_KEPT)
+def read_checkpoint(release: bytes) -> Checkpoint:
+    """How a release's programs are checkpointed; it was verified when it was published."""
+    signed = msgspec.json.decode(release, type=Signed)
+    return msgspec.json.decode(signed.body, type=Release).checkpoint
 
 
 def due_batches(db: Connection, now: int, limit: int) -> list[BatchSnapshot]:

@@ -79,6 +79,7 @@ class UnitStageRow(NamedTuple):
     placement: str
     policy: str
     batch_state: str
+    release: bytes  # JSON of signing.Signed
 
 
 _UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
@@ -186,8 +187,9 @@ UNIT_STAGES = Query(
     "unit_stages",
     "the stages and batch states of units that a pass decides on",
     """
-    SELECT s.id, s.state, s.placement, s.policy, b.state
-    FROM stage s JOIN batch b ON b.id = s.batch_id WHERE s.id {in:stage_ids}
+    SELECT s.id, s.state, s.placement, s.policy, b.state, v.release
+    FROM stage s JOIN batch b ON b.id = s.batch_id
+    JOIN app_version v ON v.id = s.app_version_id WHERE s.id {in:stage_ids}
     """,
     UnitStageRow._make,
 )
