@@ -52,3 +52,12 @@ PROGRAMS: Mapping[str, Program] = {
         ),
     )
 }
+
+#: Those in Python: no compiler makes them for this machine, and an interpreter comes first.
+PYTHON_PROGRAMS: Mapping[str, Program] = {
+    program.name: program
+    for program in (
+        _program("tumours", "5 5 80 1", "3 10 300 1"),
+        _program("elnino", "20 1", "4000 1"),
+    )
+}

@@ -27,7 +27,8 @@ LEFT_OUT = frozenset({"__pycache__", "build"})
 
 def build_python(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram:
     """Pack the program; raises :class:`BuildError`."""
-    if app.checkpoint == "auto":
+    # Combine steps are never interrupted.
+    if app.checkpoint == "auto" and program.name == app.split.program:
         raise BuildError(
             f"program {program.name}: a Python program cannot be frozen by itself: take "
             'checkpoint = "none", or "app" and write your own checkpoints'

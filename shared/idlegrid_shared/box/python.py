@@ -22,6 +22,7 @@ def python_job(order: BoxOrder) -> SandboxJob:
     if interpreter is None:
         raise JobError(f"program {program.name}: the interpreter of its release is not here")
     start, *flags = interpreter.entry.split()
+    own = order.checkpoint == "app"
     return SandboxJob(
         module=order.places[interpreter.module.sha256],
         module_sha256=interpreter.module.sha256,
@@ -37,6 +38,11 @@ def python_job(order: BoxOrder) -> SandboxJob:
         limits=program.limits,
         profile=order.profile,
         cache_dir=order.cache_dir,
+        # An interpreter is not instrumented: only what a program writes itself can be kept.
+        checkpoint="app" if own else "none",
+        checkpoint_dir=order.checkpoint_dir if own else None,
+        resume=order.resume if own else None,
+        work=order.work,
     )
 
 
