@@ -294,6 +294,8 @@ class Agent:
                 self._start_task(self._state.tasks[(project, task_id)])
             case do.PrepareRuntime(project, task_id, _):
                 self._prepare_runtime(self._state.tasks[(project, task_id)])
+            case do.LeaveMemory(project, task_id):
+                self._runner.leave((project, task_id))
             case do.StopTask(project, task_id):
                 self._runner.stop((project, task_id))
             case _:

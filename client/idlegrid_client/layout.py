@@ -10,7 +10,7 @@
                trust.json     signed delegations and timestamp, verified again at every start
                exchange.json  the last sequence number, and the unanswered request with its bytes
                releases/HASH.json   cache/SHA256   parts/SHA256   trash/   broken/
-               tasks/TASK/    task.json  result.json  process.json  checkpoint  out/
+               tasks/TASK/    task.json  result.json  process.json  checkpoints/last  out/
 """
 
 import hashlib
@@ -84,7 +84,9 @@ class TaskFolder:
         self.result = root / "result.json"
         self.process = root / "process.json"
         self.out = root / "out"
-        self.checkpoint = root / "checkpoint"
+        #: Only the task's own worker writes here.
+        self.checkpoints = root / "checkpoints"
+        self.checkpoint = self.checkpoints / "last"
 
 
 class DataFolder:

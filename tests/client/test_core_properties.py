@@ -91,7 +91,7 @@ class World:
                     self._check_prepare(place, task, runtime)
                 case do.StartTask(place, task):
                     self._check_start(place, task)
-                case do.StopTask(place, task):
+                case do.StopTask(place, task) | do.LeaveMemory(place, task):
                     self.sandboxes.discard((place, task))
                 case do.Wait(until):
                     assert until >= self.now, "the agent waits for the past"

@@ -1,6 +1,7 @@
 """Checkpoints that go to the server, and those of others that come from there."""
 
 from idlegrid_client.core.event import (
+    CheckpointLost,
     CheckpointMade,
     CheckpointNotSent,
     CheckpointSent,
@@ -71,6 +72,17 @@ def test_a_refused_one_is_the_last() -> None:
     story.tell(CheckpointNotSent(P, "task_1", FIRST.sha256, "not wanted", refused=True))
     story.later(CHECKPOINT_SEND_S * 2)
     assert of(story.tell(CheckpointMade(P, "task_1", SECOND)), SendCheckpoint) == []
+
+
+def test_a_lost_checkpoint_is_told_and_not_sent() -> None:
+    """The server holds what it was sent before; what is gone here cannot go there."""
+    story = running()
+    story.tell(CheckpointMade(P, "task_1", FIRST))
+    story.tell(CheckpointSent(P, "task_1", FIRST.sha256))
+    story.tell(CheckpointMade(P, "task_1", SECOND))
+    told = story.tell(CheckpointLost(P, "task_1", "it is damaged"))
+    assert [(n.level, n.code) for n in of(told, Notify)] == [("warning", "checkpoint_lost")]
+    assert of(story.later(CHECKPOINT_SEND_S), SendCheckpoint) == []
 
 
 def test_the_checkpoint_of_another_is_fetched_before_the_start() -> None:

@@ -358,7 +358,7 @@ def test_a_project_that_never_knew_us_is_left_at_once() -> None:
 def test_a_stop_ends_sandboxes_and_nothing_starts_after_it() -> None:
     story = Story(cores=2).attached().running(offer("task_1"), offer("task_2"))
     stopped = [type(i).__name__ for i in story.tell(CommandGiven("stop"))]
-    assert stopped == ["StopTask", "StopTask", "Exit"]
+    assert stopped == ["LeaveMemory", "LeaveMemory", "Exit"]
     assert story.tell(DownloadFinished(P, MODULE)) == []
 
 

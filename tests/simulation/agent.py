@@ -151,6 +151,7 @@ class SimRunner(Runner):
         def leave() -> None:
             if self._going.get(task.key) is mark:
                 data = self._host.behaviour.checkpoint(task.id)
+                run.folder.checkpoints.mkdir(parents=True, exist_ok=True)
                 run.folder.checkpoint.write_bytes(data)
                 here = CheckpointHere(hashlib.sha256(data).hexdigest(), len(data), self._ops())
                 post(CheckpointMade(task.project, task.id, here))

@@ -12,9 +12,9 @@ from . import event as ev
 from .backoff import delay_s
 from .draft import Draft
 from .failure import exchange_failed, problem_received
-from .instruction import Exit, Instruction, Notify, SaveProject, StopTask
+from .instruction import Exit, Instruction, LeaveMemory, Notify, SaveProject
 from .limit import DOWNLOAD_TRIES_MAX, REOFFERS_MAX, START_TRIES_MAX, US
-from .migrate import checkpoint_made, checkpoint_not_sent, checkpoint_sent
+from .migrate import checkpoint_lost, checkpoint_made, checkpoint_not_sent, checkpoint_sent
 from .model import UNFINISHED, AgentState, FileState, Result, TaskState
 from .prepare import forget_runtime, runtime_failed, runtime_ready
 from .reply import abort, receive
@@ -62,7 +62,7 @@ def _attached(draft: Draft, event: ev.ProjectAttached) -> None:
 def _command(draft: Draft, event: ev.CommandGiven) -> None:
     if event.command == "stop":
         draft.change(stopping=True)
-        draft.emit(*(StopTask(t.project, t.id) for t in draft.view().running()))
+        draft.emit(*(LeaveMemory(t.project, t.id) for t in draft.view().running()))
         draft.emit(Exit())
         return
     known = draft.projects[event.project]
@@ -233,6 +233,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     ev.UploadFinished: _upload_finished,
     ev.UploadFailed: _upload_failed,
     ev.CheckpointMade: checkpoint_made,
+    ev.CheckpointLost: checkpoint_lost,
     ev.CheckpointSent: checkpoint_sent,
     ev.CheckpointNotSent: checkpoint_not_sent,
     ev.RuntimeReady: runtime_ready,

@@ -174,6 +174,14 @@ class CheckpointMade(Value, frozen=True):
     checkpoint: CheckpointHere
 
 
+class CheckpointLost(Value, frozen=True):
+    """A checkpoint could not be used (damaged, or of other work): the task began without it."""
+
+    project: str
+    task: str
+    text: str
+
+
 class CheckpointSent(Value, frozen=True):
     """The server holds this checkpoint of the task."""
 
@@ -257,6 +265,7 @@ Event = (
     | UploadFinished
     | UploadFailed
     | CheckpointMade
+    | CheckpointLost
     | CheckpointSent
     | CheckpointNotSent
     | RuntimeReady

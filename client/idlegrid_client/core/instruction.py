@@ -112,6 +112,13 @@ class StartTask(Value, frozen=True):
     task: str
 
 
+class LeaveMemory(Value, frozen=True):
+    """End its sandbox at a checkpoint, if there can be one, else at once; no event is awaited."""
+
+    project: str
+    task: str
+
+
 class StopTask(Value, frozen=True):
     """End its sandbox; no event is awaited."""
 
@@ -153,6 +160,7 @@ Instruction = (
     | SendCheckpoint
     | PrepareRuntime
     | StartTask
+    | LeaveMemory
     | StopTask
     | Notify
     | Wait

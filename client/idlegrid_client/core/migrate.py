@@ -4,7 +4,7 @@ They only ever save somebody's time: one at a time, seldom, and nothing waits fo
 """
 
 from .draft import Draft
-from .event import CheckpointMade, CheckpointNotSent, CheckpointSent
+from .event import CheckpointLost, CheckpointMade, CheckpointNotSent, CheckpointSent
 from .instruction import Notify, SendCheckpoint
 from .limit import CHECKPOINT_RETRY_S, CHECKPOINT_SEND_S, US
 from .model import UNFINISHED, TaskState
@@ -15,6 +15,14 @@ def checkpoint_made(draft: Draft, event: CheckpointMade) -> None:
     task = draft.tasks.get((event.project, event.task))
     if task is not None and task.phase in UNFINISHED:
         draft.task(task, checkpoint=event.checkpoint)
+
+
+def checkpoint_lost(draft: Draft, event: CheckpointLost) -> None:
+    """It is gone: there is nothing to send, and the volunteer may know why work was done twice."""
+    task = draft.tasks.get((event.project, event.task))
+    if task is not None:
+        draft.task(task, checkpoint=None)
+        draft.emit(Notify("warning", "checkpoint_lost", event.text, event.project, event.task))
 
 
 def checkpoint_sent(draft: Draft, event: CheckpointSent) -> None:

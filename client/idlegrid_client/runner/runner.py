@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,8 +30,11 @@ from idlegrid_shared.signing import Signed
 
 from .prepare import Preparation
 from .result import MACHINE_FAULTS, make_result, read_outputs
+from .saving import Saving, work_name
 
 PROGRESS_STEP = 0.01
+#: How long the agent waits at its end until all tasks are at a checkpoint and durable.
+LEAVE_WAIT_S = 20.0
 PROGRESS_POLL_S = 0.5
 
 Post = Callable[[Event], None]
@@ -122,14 +126,28 @@ class Runner:
         if run is not None:
             run.stop()
 
+    def leave(self, key: TaskKey) -> None:
+        """End a task's process at a checkpoint, soon, or without one. No event follows."""
+        with self._lock:
+            run = self._runs.get(key)
+        if run is not None:
+            run.leave()
+
     def close(self, timeout_s: float) -> None:
-        """End all tasks and wait for their threads, at most so long in all."""
+        """End all tasks and wait for their threads, at most so long in all.
+
+        Those that were told to leave have :data:`LEAVE_WAIT_S` for it before that.
+        """
         with self._lock:
             self._closed = True
             runs = list(self._runs.values())
             preparation = self._preparation
         if preparation is not None:
             preparation.stop()
+        until_s = time.monotonic() + LEAVE_WAIT_S
+        for run in runs:
+            if run.leaving:
+                run.thread.join(max(0.0, until_s - time.monotonic()))
         for run in runs:
             run.stop()
         for run in runs:
@@ -168,7 +186,9 @@ class _Run:
         self.thread = threading.Thread(target=self._run, name=f"run {task.id}", daemon=True)
         self._lock = threading.Lock()
         self._stopped = False
+        self._leaving = threading.Event()
         self._process: Box | None = None
+        self._saving = Saving(self.folder, task, post)
         #: What the host must offer for it; known once its signatures were checked.
         self.profile = ""
         self._ops_estimate = 0
@@ -179,6 +199,15 @@ class _Run:
             process = self._process
         if process is not None:
             process.kill()
+
+    def leave(self) -> None:
+        """End the process at a checkpoint, if it can have one."""
+        self._leaving.set()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to."""
+        return self._leaving.is_set()
 
     def interrupt(self) -> None:
         """End the process, but tell of it: the task is not stopped, only its run."""
@@ -237,6 +266,7 @@ class _Run:
             sync_outputs(self.folder.out)
         result = make_result(outcome, self.profile, manifest)
         save_result(self.folder, StoredResult(task.id, task.deadline_at, task.accepted_at, result))
+        self._saving.clear()
         return TaskFinished(task.project, task.id, result)
 
     def _check_files(
@@ -274,6 +304,7 @@ class _Run:
             cache_dir=str(self.runner.compiled),
             checkpoint=release.checkpoint,
             resume=self._others_checkpoint(descriptor),
+            work=work_name(descriptor),
         )
 
     def _others_checkpoint(self, descriptor: TaskDescriptor) -> str | None:
@@ -284,7 +315,16 @@ class _Run:
         return str(self.project.cache / given.sha256)
 
     def _sandbox(self, order: BoxOrder) -> Outcome | None:
-        """Run to the end; None if it was stopped. Raises ``JobError``."""
+        """Run to the end; None if it was stopped. Raises ``JobError``, ``OSError``."""
+        outcome = None
+        for start in self._saving.starts(order):
+            outcome = self._attempt(start)
+            if outcome is None or outcome.reason != "bad_checkpoint" or start.resume is None:
+                break
+            self._saving.refused(start.resume, outcome.message)
+        return outcome
+
+    def _attempt(self, order: BoxOrder) -> Outcome | None:
         process = open_box(order)
         with self._lock:
             if self._stopped:
@@ -295,13 +335,23 @@ class _Run:
             if process.pid is not None:
                 leave_trace(self.folder.process, process.pid)
                 make_humble(process.pid)
-            told = 0.0
-            while (outcome := process.wait(PROGRESS_POLL_S)) is None:
-                seen = process.progress
-                fraction = fraction_done(seen.fraction, seen.ops, self._ops_estimate)
-                if fraction >= told + PROGRESS_STEP:
-                    told = fraction
-                    self.post(TaskProgress(self.task.project, self.task.id, fraction))
+            outcome = self._follow(process, order)
         self.folder.process.unlink(missing_ok=True)
         with self._lock:
             return None if self._stopped else outcome
+
+    def _follow(self, process: Box, order: BoxOrder) -> Outcome | None:
+        """Tell of progress and keep checkpoints until it ends; None if it was told to leave."""
+        self._saving.launched()
+        told = 0.0
+        while (outcome := process.wait(PROGRESS_POLL_S)) is None:
+            if self.leaving:
+                # If it ended by itself just now, its result counts.
+                return None if self._saving.leave(process, order) else process.wait(0)
+            self._saving.follow(process, order)
+            seen = process.progress
+            fraction = fraction_done(seen.fraction, seen.ops, self._ops_estimate)
+            if fraction >= told + PROGRESS_STEP:
+                told = fraction
+                self.post(TaskProgress(self.task.project, self.task.id, fraction))
+        return outcome
