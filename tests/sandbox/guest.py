@@ -71,9 +71,10 @@ class Desk:
         args: list[str] | None = None,
         env: dict[str, str] | None = None,
         seed: bytes = b"seed",
+        own_checkpoints: bool = False,
     ) -> None:
         names = {name: str(path) for name, path in (inputs or {}).items()}
-        self.files = FileSystem(output_bytes, output_files, names)
+        self.files = FileSystem(output_bytes, output_files, names, own_checkpoints=own_checkpoints)
         self.world = World(
             self.files, args=args or ["program"], env=env or {}, seed=seed, log_bytes=100
         )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idlegrid_shared.sandbox.clock import LAST_NS
 from idlegrid_shared.sandbox.fault import Refused
 from idlegrid_shared.sandbox.filesystem import FileSystem
 from idlegrid_shared.sandbox.node import Node
@@ -208,3 +209,18 @@ def test_what_no_guest_can_bring_about_is_refused(tmp_path: Path, change: Any, r
     change(state)
     with pytest.raises(SnapshotError, match=reason):
         restore_world(fresh(tmp_path).world, state)
+
+
+def test_a_clock_beyond_the_end_of_time_is_refused() -> None:
+    """Found by the fuzzer: the next look at such a clock would not fit the guest's 64 bits."""
+    state, _ = describe_world(Desk().world)
+    for clock_ns, allowed in ((LAST_NS, True), (LAST_NS + 1, False), (1 << 80, False)):
+        fresh = Desk()
+        if not allowed:
+            with pytest.raises(SnapshotError, match="clock_ns"):
+                restore_world(fresh.world, state | {"clock_ns": clock_ns})
+            continue
+        restore_world(fresh.world, state | {"clock_ns": clock_ns})
+        for _ in range(2):
+            assert fresh.call("clock_time_get", 0, 0, 100) == 0
+            assert fresh.u64(100) == 2**64 - 1

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Any, TypeVar
 
 from . import abi
+from .clock import LAST_NS
 from .descriptor import OPEN_MAX, Descriptor
 from .fault import WasiError
 from .filesystem import FOLDERS_MAX, FileSystem
@@ -265,8 +266,7 @@ def restore_world(world: World, state: dict[str, Any]) -> Contents:
     """
     restorer = _TreeRestorer(world.files, take(state, "files", dict))
     restore_descriptors(world, take(state, "descriptors", list), restorer.nodes)
-    # A program may sleep for ages in virtual time: there is no bound but that of the number.
-    world.clock.elapsed_ns = take(state, "clock_ns", int, 0, 1 << 80)
+    world.clock.elapsed_ns = take(state, "clock_ns", int, 0, LAST_NS)
     world.random.position = take(state, "random_position", int)
     world.log.total = take(state, "log_total", int)
     take(state, "log_bytes", int, 0, world.log.limit)
