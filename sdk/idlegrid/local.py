@@ -201,6 +201,7 @@ class _Run:
                     inputs={**split.inputs, **own},
                     seed=unit_seed(self.seed, 0, index),
                     output_dir=self.work / unit_folder(index),
+                    checkpoint=self.app.checkpoint,
                 ),
             )
 

@@ -10,7 +10,7 @@ from idlegrid_shared.box.box import Box
 from idlegrid_shared.box.native.wall import native_platform
 from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
-from idlegrid_shared.documents import PLATFORM_WASM, WALLED_BY_SYSTEM
+from idlegrid_shared.documents import PLATFORM_WASM, WALLED_BY_SYSTEM, Checkpoint
 from idlegrid_shared.sandbox.job import JobError, Outcome
 
 from .app import App
@@ -32,6 +32,8 @@ class Step(msgspec.Struct, frozen=True):
     inputs: Mapping[str, Path]
     seed: bytes
     output_dir: Path
+    #: As on a host; a combine step has none.
+    checkpoint: Checkpoint = "none"
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for it)
@@ -66,7 +68,7 @@ def run_step(
         runtime=source.runtime,
         platform=native_platform() if source.runtime in WALLED_BY_SYSTEM else PLATFORM_WASM,
         cache_dir=str(cache),
-        checkpoint=app.checkpoint,
+        checkpoint=step.checkpoint,
     )
     for _ in range(ATTEMPTS_MAX):
         try:

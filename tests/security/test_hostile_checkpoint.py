@@ -23,8 +23,10 @@ from idlegrid_shared.sandbox.guest import Guest
 from idlegrid_shared.sandbox.job import Outcome, SandboxJob
 from idlegrid_shared.sandbox.run import run_sandboxed
 from idlegrid_shared.sandbox.snapshot import FILE, LOG, MEMORY, NOTES, STATE
-from idlegrid_shared.sandbox.snapshot_file import MARK, PieceReader, PieceWriter
+from idlegrid_shared.sandbox.snapshot_file import MARK, PieceReader, PieceWriter, SnapshotError
+from idlegrid_shared.sandbox.snapshot_reader import Snapshot
 from tests.sandbox.conftest import Lab
+from tests.sandbox.guest import Desk
 from tests.sandbox.saved import again, continue_from, figures, save_somewhere, wander_job
 
 Pieces = list[tuple[int, int, bytes]]
@@ -298,3 +300,67 @@ class StopAtOnce:
 
     def __call__(self, name: str, arguments: tuple[Any, ...]) -> bool:
         raise Refused("killed", "far enough")
+
+
+# --- of programs that keep their own files
+
+
+def files_of(tmp_path: Path, tree: Any, contents: bytes = b"") -> str:
+    """What becomes of a checkpoint of files with this tree: "" or the reason of its refusal."""
+    state = {
+        "version": 1,
+        "kind": "files",
+        "identity": "this",
+        "max_ops": 10,
+        "ops": 1,
+        "elapsed_s": 0.0,
+        "cpu_s": 0.0,
+        "tree": tree,
+    }
+    pieces = [(STATE, 0, json.dumps(state).encode())]
+    file = tmp_path / "files"
+    file.write_bytes(sealed([*pieces, (FILE, 0, contents)] if contents else pieces))
+    files = Desk(own_checkpoints=True, output_bytes=100, output_files=3).files
+    assert files.checkpoint is not None
+    snapshot = Snapshot(str(file), "files", "this", 10**6)
+    try:
+        snapshot.restore_files(files, files.checkpoint)
+    except SnapshotError as error:
+        return str(error)
+    finally:
+        snapshot.close()
+        assert files.outputs() == []
+        assert files.used_bytes <= 100
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ([[["a"], True, 3]], ""),
+        ([[["d"], False, 0], [["d", "a"], True, 3]], ""),
+        ([[["..", "out", "a"], True, 3]], "lies nowhere"),
+        ([[["..", "a"], True, 3]], "lies nowhere"),
+        ([[[".."], True, 3]], "cannot be called"),
+        ([[["a/b"], True, 3]], "lies nowhere"),
+        ([[[], True, 3]], "lies nowhere"),
+        ([[["con"], True, 3]], "cannot be called"),
+        ([[["\ud800"], True, 3]], "cannot be called"),
+        ([[["a"], True, 3], [["a"], True, 0]], "same name"),
+        ([[["a"], True, 3], [["a", "b"], True, 0]], "lies nowhere"),
+        ([[["a"], True, 101]], "more output"),
+        ([[["a"], True, 10**18]], "more output"),
+        ([[["a"], True, -1]], "out of its range"),
+        ([[["a"], True, 2]], "out of order"),
+        ([[["a"], True, 4]], "a part of it is missing"),
+        ([[[name], True, 0] for name in "bcdef"] + [[["a"], True, 3]], "cannot be called"),
+        ([[["a"], 1, 3]], "is_file is missing"),
+        ([["a", True, 3]], "described wrongly"),
+        ([None], "described wrongly"),
+        ("tree", "tree is missing"),
+    ],
+)
+def test_a_forged_tree_of_files(tmp_path: Path, tree: Any, words: str) -> None:
+    reason = files_of(tmp_path, tree, b"abc")
+    assert (reason == "") == (words == "")
+    assert words in reason

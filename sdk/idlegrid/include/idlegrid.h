@@ -22,9 +22,11 @@ extern "C" {
 
 #ifdef __wasm__
 
-/* Where inputs lie and outputs go; at home: in/ and out/ of the folder you are in. */
+/* Where inputs lie and outputs go; at home: in/, out/ and checkpoint/ of the folder you are in. */
 #define IDLEGRID_IN "/in/"
 #define IDLEGRID_OUT "/out/"
+/* With checkpoint = "app": files that outlive the program, for its own state; no outputs. */
+#define IDLEGRID_CHECKPOINT "/checkpoint/"
 
 /* Say how much is done, from 0 to 1. It costs a few millionths of a second. */
 __attribute__((import_module("idlegrid"), import_name("progress"))) void
@@ -39,6 +41,7 @@ idlegrid_safepoint(void);
 
 #define IDLEGRID_IN "in/"
 #define IDLEGRID_OUT "out/"
+#define IDLEGRID_CHECKPOINT "checkpoint/"
 /* As a native app, in a small file whose name stands in the environment; at home nowhere. */
 static inline void idlegrid_progress(double fraction) {
     static FILE *told = NULL;

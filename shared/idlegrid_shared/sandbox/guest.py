@@ -140,6 +140,8 @@ class Guest:
             if files.checkpoint is not None:
                 self._snapshot.restore_files(files, files.checkpoint)
         except SnapshotError as error:
+            if self._snapshot is not None:
+                self._snapshot.close()
             raise _refuse_checkpoint(error) from error
 
     # --- running
