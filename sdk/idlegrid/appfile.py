@@ -132,7 +132,8 @@ def _python(head: Section, programs: Mapping[str, ProgramSource]) -> str:
         if head.has("python"):
             raise head.error("python", "no program of this app is Python")
         return ""
-    return cast(str, _choice(head, "python", tuple(known), STANDARD_PYTHON))
+    names = sorted(known, key=lambda name: (name != STANDARD_PYTHON, name))
+    return cast(str, _choice(head, "python", tuple(names), STANDARD_PYTHON))
 
 
 def _profile(head: Section, python: str) -> RuntimeProfile:

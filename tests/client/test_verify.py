@@ -12,11 +12,13 @@ from idlegrid_client.verify import (
     VerifyError,
     check_descriptor,
     check_receipt,
+    check_runtime,
     open_trust,
     release_hash,
     renew_trust,
 )
 from idlegrid_shared.documents import Delegations, Receipt, Release, TaskDescriptor, TaskInput
+from idlegrid_shared.runtime.catalogue import known_runtimes
 from idlegrid_shared.sandbox.profile import current_profile
 from idlegrid_shared.signing import Signed, new_key, public_hex, sign_bytes, sign_document
 from idlegrid_shared.wire import ExchangeReply, FileSource, ReportAnswer, TaskOffer
@@ -327,6 +329,102 @@ def test_a_native_program_runs_only_where_its_kind_and_platform_are_offered(
     with pytest.raises(VerifyError) as refused:
         check_descriptor(trust_of(project), descriptor, known, offered)
     assert refused.value.code == code
+
+
+# --- runtimes
+
+
+def python_release(p: SimulatedProject, **changes: Any) -> Signed:
+    """A release of a Python app for the standard runtime."""
+    runtime = known_runtimes()["cpython"]
+    fields = {
+        "runtime": "python",
+        "runtime_release": runtime.sha256,
+        "profile": runtime.release.profile,
+    }
+    return p.add_release(MODULE, **(fields | changes))
+
+
+def runtime_signed_by(key: Any, **changes: Any) -> Signed:
+    return resigned("release", known_runtimes()["cpython"].signed, key, Release, **changes)
+
+
+def runtime_of_a_publisher(p: SimulatedProject) -> tuple[Signed, Signed]:
+    """Delegated for any name by the project's root, and still not for an interpreter."""
+    runtime = runtime_signed_by(p.publisher)
+    return python_release(p, runtime_release=release_hash(runtime)), runtime
+
+
+def runtime_of_the_root(p: SimulatedProject) -> tuple[Signed, Signed]:
+    runtime = runtime_signed_by(p.root)
+    return python_release(p, runtime_release=release_hash(runtime)), runtime
+
+
+def altered_runtime(p: SimulatedProject) -> tuple[Signed, Signed]:
+    signed = known_runtimes()["cpython"].signed
+    runtime = msgspec.structs.replace(signed, body=edited(signed, version="3.12.1"))
+    return python_release(p, runtime_release=release_hash(runtime)), runtime
+
+
+def runtime_not_sent(p: SimulatedProject) -> tuple[Signed, Signed]:
+    return python_release(p, runtime_release="ab" * 32), known_runtimes()["cpython"].signed
+
+
+def app_as_runtime(p: SimulatedProject) -> tuple[Signed, Signed]:
+    app = p.add_release(MODULE)
+    return python_release(p, runtime_release=release_hash(app)), app
+
+
+def runtime_with_another_profile(p: SimulatedProject) -> tuple[Signed, Signed]:
+    return python_release(p, profile=current_profile()), known_runtimes()["cpython"].signed
+
+
+@pytest.mark.parametrize(
+    ("attack", "code"),
+    [
+        (runtime_of_a_publisher, "bad_runtime"),
+        (runtime_of_the_root, "bad_runtime"),
+        (altered_runtime, "bad_runtime"),
+        (runtime_not_sent, "no_release"),
+        (app_as_runtime, "bad_runtime"),
+        (runtime_with_another_profile, "bad_profile"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_only_the_release_key_signs_what_interprets(attack: Any, code: str) -> None:
+    project = SimulatedProject()
+    signed, runtime = attack(project)
+    known = {release_hash(signed): signed, release_hash(runtime): runtime}
+    _, release = check_descriptor(trust_of(project), project.descriptor("task_1", signed), known)
+    with pytest.raises(VerifyError) as refused:
+        check_runtime(release, release.programs[0], known)
+    assert refused.value.code == code
+
+
+def test_a_runtime_is_no_app_that_a_publisher_could_send() -> None:
+    project = SimulatedProject()
+    signed = project.add_release(MODULE, runtime="runtime")
+    with pytest.raises(VerifyError, match="is runtime, which this client cannot run"):
+        check_descriptor(
+            trust_of(project), project.descriptor("task_1", signed), {release_hash(signed): signed}
+        )
+
+
+def test_a_python_task_needs_the_files_of_its_runtime_too() -> None:
+    project = SimulatedProject()
+    signed, runtime = python_release(project), known_runtimes()["cpython"]
+    known = {release_hash(signed): signed, runtime.sha256: runtime.signed}
+    needs = {sha256(MODULE): len(MODULE), **runtime.release.needs()}
+    reply = ExchangeReply(
+        server_at=0,
+        next_contact_s=60,
+        tasks=(TaskOffer(descriptor=project.descriptor("task_1", signed)),),
+    )
+    sources = {digest: f"/files/{digest}" for digest in needs}
+    offers = check_reply(reply, trust_of(project), known, sources, {}, "").offers
+    assert {need.sha256: need.bytes for need in offers[0].files} == needs
+    assert (offers[0].runtime, offers[0].runtime_name) == (runtime.sha256, "cpython 3.12.0")
+    assert offers[0].compile_bytes == runtime.interpreter.limits.memory_bytes
 
 
 def test_an_honest_task_is_believed() -> None:

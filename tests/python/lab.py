@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from idlegrid.appfile import read_app
 from idlegrid.build import build_app
 from idlegrid.local_unit import Step, run_step
+from idlegrid.python_runtime import runtime_places
+from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.sandbox.job import Outcome
 
 from .cache import MODULES
@@ -98,3 +101,22 @@ class PythonLab:
         out = self.folder / f"out{self.count}"
         step = Step("work", words, inputs or {}, seed, out)
         return Ran(run_step(app, build_app(app), step, MODULES, threading.Event()), out)
+
+    def order(self, folder: Path, **fields: Any) -> BoxOrder:
+        """What a box needs to run the app in ``folder``."""
+        app = read_app(folder)
+        program = build_app(app)["work"]
+        interpreter, places = runtime_places(app.python)
+        self.count += 1
+        values: dict[str, Any] = {
+            "program": program.document(app.programs["work"], app.runtime),
+            "places": places | program.places(),
+            "interpreter": interpreter,
+            "output_dir": str(self.folder / f"out{self.count}"),
+            "seed": b"seed",
+            "profile": app.profile,
+            "runtime": "python",
+            "checkpoint": app.checkpoint,
+            "cache_dir": str(MODULES),
+        }
+        return BoxOrder(**(values | fields))

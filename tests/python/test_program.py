@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from idlegrid_shared.box.python import open_python
+
 from .lab import PythonLab
 
 
@@ -147,9 +149,14 @@ def test_bytes_and_ops_are_those_of_the_work_unit(lab: PythonLab) -> None:
 
 
 def test_progress_is_told(lab: PythonLab) -> None:
-    ran = lab.run(
+    folder = lab.write(
         "import idlegrid_task as task\n"
-        "for i in range(200):\n    task.progress(i / 200)\n    task.safepoint()\n"
+        "for i in range(201):\n    task.progress(i / 400)\n    task.safepoint()\n"
         "task.progress(float('nan'))\nprint(task.BOXED)\n"
     )
-    assert ran.stdout == "True\n"
+    with open_python(lab.order(folder)) as process:
+        process.launch()
+        outcome = process.wait(60)
+    assert outcome is not None
+    assert outcome.reason == "ok", outcome.stderr
+    assert process.progress.fraction == 0.5
