@@ -127,9 +127,10 @@ class World:
 
     # -- what an admin and a scientist prepare ------------------------------------------------
 
-    def delegate(self) -> None:
+    def delegate(self, *apps: str) -> None:
+        """Let the publisher sign apps of these names, or any that begins with sky-."""
         signed = first_delegations("Test", self.root, public_hex(self.online), self.clock())
-        publisher = Publisher(public_hex(self.publisher), "Ada", ("sky-*",))
+        publisher = Publisher(public_hex(self.publisher), "Ada", apps or ("sky-*",))
         current = open_document("delegations", signed, Delegations)
         signed = allow_publisher(current, publisher, self.root, self.clock())
         value = msgspec.json.encode(signed).decode()
@@ -221,9 +222,11 @@ class World:
         inputs: tuple[TaskInput, ...] = (),
         spec: dict[str, Any] | None = None,
         migrates: bool = False,
+        version: int | None = None,
+        profile: str | None = None,
     ) -> int:
-        """A running batch of ``units`` work units; returns its id."""
-        version = self.publish(self.admin)
+        """A running batch of ``units`` work units of ``version``, or sky-map; returns its id."""
+        version = version or self.publish(self.admin)
         stage = c.NewStage(
             index=0,
             kind="map",
@@ -233,7 +236,7 @@ class World:
             inputs=msgspec.json.encode(inputs).decode(),
             policy=msgspec.json.encode(Policy()).decode(),
             memory_bytes=2**26,
-            profile=current_profile().name,
+            profile=profile or current_profile().name,
             migrates=migrates,
             expected=units,
         )
