@@ -23,6 +23,8 @@ Runtime = Literal["wasm", "python", "native", "container", "runtime"]
 BOXED_IN_WASM: frozenset[Runtime] = frozenset({"wasm", "python", "runtime"})
 #: Runtimes whose programs are walled in by the system's kernel: only where a volunteer allows them.
 WALLED_BY_SYSTEM: frozenset[Runtime] = frozenset({"native", "container"})
+#: Where their walls are tested; today Linux alone.
+WALLED_PLATFORMS = ("linux-aarch64", "linux-x86_64")
 #: ``app``: the program writes its own checkpoints; ``auto``: it can be frozen at any host call.
 Checkpoint = Literal["none", "app", "auto"]
 #: Native and container: replicas of a unit go only to hosts that are alike in this.

@@ -80,27 +80,44 @@ def is_barred(host: HostSnapshot, peers: Collection[Peer], distinct: Collection[
     return clashes(Peer("unsent", host.id, host.account_id, host.subnet), peers, distinct)
 
 
+def is_foreign(candidate: Candidate, host_class: str) -> bool:
+    """Whether the unit is bound to hosts of another class than ``host_class``.
+
+    A binding holds while a replica of that class speaks or may yet speak; after that, any class may
+    begin anew.
+    """
+    if not candidate.bound_to or candidate.bound_to == host_class:
+        return False
+    return any(peer.state in LIVE for peer in candidate.peers)
+
+
 def choose(
     host: HostSnapshot,
     candidates: Sequence[Candidate],
     wanted: int,
     distinct: Collection[Distinct],
+    host_class: str = "",
 ) -> Choice:
     """At most ``wanted`` units of ``candidates``, each once; ``wanted`` is what :func:`room` left.
 
     The order of the candidates is kept, but started units go before fresh ones: nearest to
-    completion first.
+    completion first. ``host_class`` is what of the host must be equal for all replicas of a unit;
+    "" if nothing must.
     """
     chosen: list[int] = []
-    barred = 0
+    barred = foreign = 0
     for candidate in sorted(candidates, key=lambda candidate: not candidate.started):
         if len(chosen) >= wanted:
             break
         if candidate.unit_id in chosen:
             continue
-        if is_barred(host, candidate.peers, distinct):
+        if is_foreign(candidate, host_class):
+            foreign += 1
+        elif is_barred(host, candidate.peers, distinct):
             barred += 1
         else:
             chosen.append(candidate.unit_id)
-    refusals = (RefusalCount("partner", barred),) if barred and len(chosen) < wanted else ()
-    return Choice(tuple(chosen), refusals)
+    if len(chosen) >= wanted:
+        return Choice(tuple(chosen))
+    counts = (("partner", barred), ("kind", foreign))
+    return Choice(tuple(chosen), tuple(RefusalCount(code, n) for code, n in counts if n))

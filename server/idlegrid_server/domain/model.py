@@ -199,6 +199,7 @@ class Candidate(Value, frozen=True):
     unit_id: int
     started: bool
     peers: tuple[Peer, ...] = ()
+    bound_to: str = ""  # the class of hosts that has it, if its stage wants them alike
 
 
 class HostSnapshot(Value, frozen=True):

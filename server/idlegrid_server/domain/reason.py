@@ -128,6 +128,7 @@ REFUSAL: Mapping[str, str] = _frozen(
         "no_work": "No batch has a unit waiting for a computer like this one.",
         "memory": "{count} units need {detail} of memory, more than you allow.",
         "profile": "{count} units need another version of the client's runtime.",
+        "kind": "{count} units wait for a computer of the same kind as the one that began them.",
         "partner": "{count} units wait for a partner other than this computer, or its owner.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",

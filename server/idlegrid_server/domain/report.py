@@ -36,11 +36,13 @@ def accept_report(
     reason: str,
     *,
     replaced: bool = False,
+    foreign: bool = False,
 ) -> ReportDecision:
     """Decide on one report of ``host_id``; ``task`` is None where there is no such task.
 
     ``replaced``: the unit has another live replica in the same hands (``matching.clashes``). Then a
-    late success is refused, since that other replica is the one that speaks for them.
+    late success is refused, since that other replica is the one that speaks for them. ``foreign``:
+    the unit is bound to hosts of another kind by now (``matching.is_foreign``).
     """
     if task is None:
         return ReportDecision("refused", text="There is no such task here.")
@@ -59,6 +61,12 @@ def accept_report(
             "refused",
             text="It came after its deadline, and its owner has another copy of the same work, "
             "which counts instead.",
+        )
+    if outcome == "success" and task.state == "timed_out" and foreign:
+        return ReportDecision(
+            "refused",
+            text="It came after its deadline, and a computer of another kind has begun the work "
+            "anew; their results could not be compared.",
         )
     if outcome == "success":
         return ReportDecision("accepted", "success", "pending", "ok")

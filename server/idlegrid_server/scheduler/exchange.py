@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 import msgspec
 from nacl.signing import SigningKey
 
+from idlegrid_server.domain.kind import machine_kind
 from idlegrid_server.faults import reach
 from idlegrid_server.store import command as c
 from idlegrid_shared.documents import Receipt, ResumePoint, TaskDescriptor, TaskInput
@@ -134,7 +135,7 @@ class Scheduler:
             raise ExchangeRefused(result.status, result.reason)
         if result.made_due:
             self.wake()
-        offers, releases = self._offers(result.tasks, now)
+        offers, releases = self._offers(result.tasks, result.profiles, now)
         reply = ExchangeReply(
             server_at=now,
             next_contact_s=self._next_contact_s(request, result, low),
@@ -211,19 +212,20 @@ class Scheduler:
         return tuple(answers)
 
     def _offers(
-        self, tasks: tuple[c.Assignment, ...], now: int
+        self, tasks: tuple[c.Assignment, ...], profiles: tuple[str, ...], now: int
     ) -> tuple[tuple[TaskOffer, ...], tuple[msgspec.Raw, ...]]:
         offers = []
         releases: dict[str, msgspec.Raw] = {}
         for task in tasks:
             facts = self.stages.get(task.stage_id)
-            releases[facts.release] = facts.offer
+            build = facts.build_for(profiles)
+            releases[build.release] = build.offer
             if facts.runtime:
                 releases[facts.runtime] = facts.runtime_offer
-            offers.append(self._offer(task, facts, now))
+            offers.append(self._offer(task, facts, build.release, now))
         return tuple(offers), tuple(releases.values())
 
-    def _offer(self, task: c.Assignment, facts: StageFacts, now: int) -> TaskOffer:
+    def _offer(self, task: c.Assignment, facts: StageFacts, release: str, now: int) -> TaskOffer:
         inputs = facts.inputs
         if task.inputs:
             inputs += msgspec.json.decode(task.inputs, type=tuple[TaskInput, ...])
@@ -234,7 +236,7 @@ class Scheduler:
             unit=self.ids.encode("wu", task.unit_id),
             app=facts.app,
             version=facts.version,
-            release=facts.release,
+            release=release,
             program=facts.program.name,
             args=msgspec.json.decode(task.args, type=tuple[str, ...]),
             inputs=inputs,
@@ -271,4 +273,5 @@ def machine_facts(machine: Machine) -> c.MachineFacts:
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         profiles=machine.profiles,
+        kind=machine_kind(machine),
     )

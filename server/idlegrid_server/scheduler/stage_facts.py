@@ -2,15 +2,16 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 import msgspec
 
 from idlegrid_server.domain.estimate import SAMPLES, estimate_ops
 from idlegrid_server.store.command import Store
-from idlegrid_server.store.sql.app import VERSION_BY_HASH
+from idlegrid_server.store.sql.app import BUILDS_OF_VERSION, VERSION_BY_HASH, AppVersionRow
 from idlegrid_server.store.sql.batch import STAGE_FACTS
 from idlegrid_server.store.sql.output import OPS_OF_STAGE
-from idlegrid_shared.documents import Program, Release, TaskInput
+from idlegrid_shared.documents import WALLED_BY_SYSTEM, Program, Release, TaskInput
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.wire import FileSource, ReleaseOffer
 
@@ -42,6 +43,14 @@ def _offer(signed: Signed, release: Release) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(offer))
 
 
+class Build(msgspec.Struct, frozen=True):
+    """The release of a stage's program for one platform."""
+
+    profile: str  # what a host must offer to get it
+    release: str  # SHA-256 of the signed body, hex
+    offer: msgspec.Raw  # the ReleaseOffer, encoded
+
+
 class StageFacts(msgspec.Struct, frozen=True):
     """A stage's program and what surrounds it."""
 
@@ -50,12 +59,16 @@ class StageFacts(msgspec.Struct, frozen=True):
     batch_seed: bytes
     app: str
     version: str
-    release: str  # SHA-256 of the signed body, hex
-    offer: msgspec.Raw  # the ReleaseOffer, encoded
+    builds: tuple[Build, ...]
     runtime: str  # SHA-256 of the signed body of its runtime's release; "" if it has none
     runtime_offer: msgspec.Raw
     program: Program
     inputs: tuple[TaskInput, ...]
+
+    def build_for(self, profiles: Collection[str]) -> Build:
+        """The build for a host that offers these profiles."""
+        fitting = (build for build in self.builds if build.profile in profiles)
+        return next(fitting, self.builds[0])
 
 
 class StageCache:
@@ -113,10 +126,31 @@ class StageCache:
             batch_seed=row.batch_seed,
             app=row.app,
             version=row.version,
-            release=row.release_hash.hex(),
-            offer=_offer(signed, release),
+            builds=self._builds(row.program, row.release_hash, signed, release),
             runtime=release.runtime_release,
             runtime_offer=runtime_offer,
             program=release.program(row.program),
             inputs=msgspec.json.decode(row.inputs, type=tuple[TaskInput, ...]),
         )
+
+    def _builds(
+        self, program: str, release_hash: bytes, signed: Signed, release: Release
+    ) -> tuple[Build, ...]:
+        """The releases of the same version, of which each host gets the one for its platform."""
+
+        def build(digest: bytes, signed: Signed, release: Release) -> Build:
+            profile = release.profile_of(release.program(program))
+            return Build(profile, digest.hex(), _offer(signed, release))
+
+        if release.runtime not in WALLED_BY_SYSTEM:
+            return (build(release_hash, signed, release),)
+        with self._store.reading() as db:
+            rows = db.fetch_all(BUILDS_OF_VERSION, app=release.app, version=release.version)
+        documents = [(row.release_hash, *read_release(row)) for row in rows]
+        return tuple(build(*document) for document in documents)
+
+
+def read_release(row: AppVersionRow) -> tuple[Signed, Release]:
+    """A stored release, which was verified when it was published."""
+    signed = msgspec.json.decode(row.release, type=Signed)
+    return signed, msgspec.json.decode(signed.body, type=Release)

@@ -108,6 +108,7 @@ host = Table(
     Column("cores", Integer, nullable=False, server_default="1"),
     Column("memory_bytes", BigInteger, nullable=False, server_default="0"),
     Column("profiles", Text, nullable=False, server_default=""),  # space-separated
+    Column("kind", Text, nullable=False, server_default=""),  # domain/kind.py: machine_kind
     Column("tasks_max", Integer, nullable=False, server_default="8"),  # cap in progress
     _count("n_in_progress"),
     _count("n_success"),
@@ -250,6 +251,7 @@ stage = Table(
     Column("policy", Text, nullable=False),  # JSON, documents.Policy
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
+    Column("homogeneous", Text, nullable=False, server_default=""),  # documents.Homogeneous
     _flag("migrates"),  # what a host leaves may be continued by another
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
     _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
@@ -297,6 +299,7 @@ work_unit = Table(
     Column("due_at", BigInteger),  # when a pass must look at it
     Column("args", Text, nullable=False),  # JSON list of strings
     Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
+    Column("bound_to", Text),  # the class of hosts that has it, if its stage wants them alike
     Column("canonical_task", BigInteger),
     Column("canonical_manifest", LargeBinary(32)),
     _one_of("state", model.UnitState),

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from idlegrid_server.domain.kind import class_of, queue_keys
 from idlegrid_server.domain.matching import RefusalCount, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
 from idlegrid_server.domain.model import Candidate, HostSnapshot, TaskSnapshot
@@ -44,8 +45,10 @@ class _Search:
     host: HostSnapshot
     command: c.Exchange
     wanted: int
+    kind: str
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
+    foreign: int = 0
 
     @property
     def left(self) -> int:
@@ -155,8 +158,8 @@ def give_tasks(
     refusals = [] if refusal is None else [refusal]
     if wanted <= 0:
         return Given((), _told(refusals))
-    search = _Search(db, ledger, snapshot, command, wanted)
-    profiles = host.profiles.split()
+    search = _Search(db, ledger, snapshot, command, wanted, host.kind)
+    profiles = queue_keys(host.profiles.split())
     memory = min(want.memory_bytes or ANY_MEMORY, host.memory_bytes or ANY_MEMORY)
     queues = db.fetch_all(sql.QUEUES, profiles=profiles, memory_bytes=memory, limit=STAGES_MAX)
     for queue in _rotated(queues, command.seq):
@@ -193,21 +196,21 @@ def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
         db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
 
 
-def _look_behind(search: _Search, queue: sql.QueueRow, head: list[tuple[int, int]]) -> None:
+def _look_behind(search: _Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
     """The head of the queue is full of units that this host must not have; others lie behind.
 
     Look a little further, then from a point that differs from exchange to exchange.
     """
     db = search.db
-    seen = {unit_id for unit_id, _ in head}
+    seen = {unit.id for unit in head}
     window = max(WINDOW_MIN, 2 * search.left)
     units = db.fetch_all(sql.CANDIDATES_BEGUN, stage_id=queue.id, limit=window)
-    _take(search, queue, [unit for unit in units if unit[0] not in seen])
-    seen.update(unit_id for unit_id, _ in units)
+    _take(search, queue, [unit for unit in units if unit.id not in seen])
+    seen.update(unit.id for unit in units)
     point = _point(search, queue.id) if search.left and len(units) == window else None
     if point is not None:
         units = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
-        _take(search, queue, [unit for unit in units if unit[0] not in seen])
+        _take(search, queue, [unit for unit in units if unit.id not in seen])
 
 
 def _point(search: _Search, stage_id: int) -> int | None:
@@ -220,12 +223,12 @@ def _point(search: _Search, stage_id: int) -> int | None:
     return int(first) + draw % (int(last) - int(first) + 1)
 
 
-def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) -> None:
+def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -> None:
     """Send tasks of those units that the host may have."""
     if not units:
         return
     db, command, host = search.db, search.command, search.host
-    replicas: dict[int, list[Replica]] = {unit_id: [] for unit_id, _ in units}
+    replicas: dict[int, list[Replica]] = {unit.id: [] for unit in units}
     unsent: dict[int, int] = {}
     for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=list(replicas)):
         if task.state == "unsent":
@@ -233,12 +236,17 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[tuple[int, int]]) ->
         else:
             replicas[task.unit_id].append(replica(task))
     candidates = [
-        Candidate(unit_id, bool(started), tuple(peers_of(replicas[unit_id])))
-        for unit_id, started in units
-        if unit_id in unsent
+        Candidate(
+            unit.id, bool(unit.started), tuple(peers_of(replicas[unit.id])), unit.bound_to or ""
+        )
+        for unit in units
+        if unit.id in unsent
     ]
-    choice = choose(host, candidates, search.left, command.distinct)
-    search.barred += sum(refusal.count for refusal in choice.refusals)
+    host_class = class_of(search.kind, queue.homogeneous)  # type: ignore[arg-type]
+    choice = choose(host, candidates, search.left, command.distinct, host_class)
+    counts = {refusal.code: refusal.count for refusal in choice.refusals}
+    search.barred += counts.get("partner", 0)
+    search.foreign += counts.get("kind", 0)
     if choice.units:
         resumes = _resumes(search, choice.units, replicas) if queue.migrates else {}
         _send(search, queue, choice.units, unsent, resumes)
@@ -299,6 +307,7 @@ def _send(
     given = db.fetch_all(
         sql.UNITS_SENT,
         unit_ids=list(chosen),
+        bound_to=class_of(search.kind, queue.homogeneous) or None,  # type: ignore[arg-type]
         check_at=deadline_at + rules.grace_s * SECOND,
     )
     rows = {row.id: row for row in given}
@@ -322,6 +331,8 @@ def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[Refu
     found = []
     if search.barred:
         found.append(RefusalCount("partner", search.barred))
+    if search.foreign:
+        found.append(RefusalCount("kind", search.foreign))
     too_big, smallest, foreign = 0, 0, 0
     for profile, needed, count in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
         if profile not in profiles:

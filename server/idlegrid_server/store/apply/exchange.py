@@ -60,6 +60,7 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
         cancel=_not_awaited(command, {task.id for task in live}, reports),
         refusals=given.refusals,
         made_due=bool(reports.units),
+        profiles=tuple(host.profiles.split()),
     )
 
 
@@ -68,6 +69,7 @@ def _described(host: host_sql.CallerRow, machine: c.MachineFacts) -> host_sql.Ca
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
+        kind=machine.kind,
     )
 
 

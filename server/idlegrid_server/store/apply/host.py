@@ -51,6 +51,7 @@ def _insert(
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
+        kind=machine.kind,
         tasks_max=command.tasks_max or first_limit(machine.cores),
         now=command.now,
     )
@@ -72,6 +73,7 @@ def set_machine(db: Connection, host_id: int, machine: c.MachineFacts) -> None:
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
+        kind=machine.kind,
     )
 
 

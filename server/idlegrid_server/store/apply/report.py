@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from idlegrid_server.domain.host import next_limit
+from idlegrid_server.domain.kind import is_of_class
 from idlegrid_server.domain.migration import Replica, may_still_speak
 from idlegrid_server.domain.model import TaskSnapshot
 from idlegrid_server.domain.report import accept_report
@@ -50,8 +51,14 @@ def take_reports(
     for report in command.reports:
         row = rows.get(report.task_id)
         task = None if row is None else _snapshot(row)
-        replaced = row is not None and copies.replaced(row)
-        decision = accept_report(task, host.id, report.outcome, report.reason, replaced=replaced)
+        decision = accept_report(
+            task,
+            host.id,
+            report.outcome,
+            report.reason,
+            replaced=row is not None and copies.replaced(row),
+            foreign=row is not None and not is_of_class(host.kind, row.bound_to or ""),
+        )
         if row is None or decision.fate == "refused":
             answers.append(c.ReportAnswer(report.task_id, "refused", decision.text))
             continue

@@ -55,6 +55,7 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             policy=stage.policy,
             memory_bytes=stage.memory_bytes,
             profile=stage.profile,
+            homogeneous=stage.homogeneous,
             migrates=int(stage.migrates),
             expected=stage.expected,
         )

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from idlegrid_server.domain.model import BatchState, Placement, StageKind
+from idlegrid_shared.documents import Homogeneous
 
 from .base import Command, Done, Part, Result
 from .exchange import FileIn
@@ -22,6 +23,7 @@ class NewStage(Part, frozen=True):
     policy: str
     memory_bytes: int
     profile: str
+    homogeneous: Homogeneous = ""  # all replicas of a unit go to hosts that are alike in this
     migrates: bool = False  # what a host leaves may be continued by another
     expected: int = 0  # a map stage learns it when its table has been checked
 

@@ -41,6 +41,7 @@ class MachineFacts(Part, frozen=True):
     cores: int = 1
     memory_bytes: int = 0
     profiles: tuple[str, ...] = ()
+    kind: str = ""  # domain/kind.py: machine_kind
 
 
 class Wanted(Part, frozen=True):
@@ -106,6 +107,7 @@ class ExchangeResult(Result, frozen=True):
     cancel: tuple[int, ...] = ()  # held tasks that are not to be computed any more
     refusals: tuple[Refused, ...] = ()
     made_due: bool = False  # some unit waits for a pass now
+    profiles: tuple[str, ...] = ()  # what the host offers: its release is chosen by them
 
 
 class Exchange(Command[ExchangeResult], frozen=True):

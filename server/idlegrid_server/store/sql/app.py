@@ -72,6 +72,12 @@ VERSION_OF_APP = Query(
     _VERSION + " WHERE a.name = :app AND v.version = :version AND v.platform = :platform",
     AppVersionRow._make,
 )
+BUILDS_OF_VERSION = Query(
+    "builds_of_version",
+    "all builds of one version of an app: one for each platform",
+    _VERSION + " WHERE a.name = :app AND v.version = :version ORDER BY v.platform",
+    AppVersionRow._make,
+)
 VERSION_BY_ID = Query(
     "version_by_id", "a build", _VERSION + " WHERE v.id = :app_version_id", AppVersionRow._make
 )

@@ -219,9 +219,9 @@ STAGE_INSERT = Query(
     "make a step",
     """
     INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, program, inputs,
-                       policy, memory_bytes, profile, migrates, expected)
+                       policy, memory_bytes, profile, homogeneous, migrates, expected)
     VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id, :program, :inputs,
-            :policy, :memory_bytes, :profile, :migrates, :expected)
+            :policy, :memory_bytes, :profile, :homogeneous, :migrates, :expected)
     RETURNING id
     """,
 )

@@ -26,6 +26,7 @@ class ReportedRow(NamedTuple):
     host_id: int | None
     received_at: int | None
     manifest: bytes | None
+    bound_to: str | None
 
 
 class QueueRow(NamedTuple):
@@ -39,6 +40,15 @@ class QueueRow(NamedTuple):
     profile: str
     priority: int
     migrates: int
+    homogeneous: str
+
+
+class CandidateRow(NamedTuple):
+    """A unit that has a task to send, and the class of hosts that it is bound to."""
+
+    id: int
+    started: int
+    bound_to: str | None
 
 
 class CandidateTaskRow(NamedTuple):
@@ -83,7 +93,7 @@ REPORTED = Query(
     "reported",
     "the tasks that a host reports; their units are locked with them",
     """
-    SELECT t.id, t.unit_id, t.state, t.host_id, t.received_at, t.manifest
+    SELECT t.id, t.unit_id, t.state, t.host_id, t.received_at, t.manifest, u.bound_to
     FROM task t JOIN work_unit u ON u.id = t.unit_id
     WHERE t.id {in:task_ids} ORDER BY t.unit_id {lock}
     """,
@@ -104,7 +114,7 @@ QUEUES = Query(
     "stages that have tasks to send and fit a host, the most urgent first",
     """
     SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, b.priority,
-           s.migrates
+           s.migrates, s.homogeneous
     FROM stage s JOIN batch b ON b.id = s.batch_id
     WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
     ORDER BY b.priority DESC, s.id LIMIT :limit
@@ -126,31 +136,31 @@ CANDIDATES_BEGUN = Query(
     "candidates_begun",
     "the head of a stage's queue: units that someone has begun, which go first",
     """
-    SELECT id, 1 FROM work_unit
+    SELECT id, 1, bound_to FROM work_unit
     WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
     {lock_free}
     """,
-    lambda row: (int(row[0]), int(row[1])),
+    CandidateRow._make,
 )
 CANDIDATES_FRESH = Query(
     "candidates_fresh",
     "units that nobody has begun",
     """
-    SELECT id, 0 FROM work_unit
+    SELECT id, 0, bound_to FROM work_unit
     WHERE stage_id = :stage_id AND started = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
     {lock_free}
     """,
-    lambda row: (int(row[0]), int(row[1])),
+    CandidateRow._make,
 )
 CANDIDATES_FROM = Query(
     "candidates_from",
     "begun units from some point on, when the head of the queue holds none for this host",
     """
-    SELECT id, 1 FROM work_unit
+    SELECT id, 1, bound_to FROM work_unit
     WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 AND id >= :point
     ORDER BY id LIMIT :limit {lock_free}
     """,
-    lambda row: (int(row[0]), int(row[1])),
+    CandidateRow._make,
 )
 CANDIDATE_TASKS = Query(
     "candidate_tasks",
@@ -192,7 +202,7 @@ UNITS_SENT = Query(
     "one task of each of these units goes out; a pass looks when it is overdue",
     """
     UPDATE work_unit SET n_unsent = n_unsent - 1, started = 1, version = version + 1,
-        due_at = CASE WHEN due_at < :check_at THEN due_at ELSE :check_at END
+        bound_to = :bound_to, due_at = CASE WHEN due_at < :check_at THEN due_at ELSE :check_at END
     WHERE id {in:unit_ids}
     RETURNING id, stage_id, batch_id, idx, args, inputs
     """,

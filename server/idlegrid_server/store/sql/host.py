@@ -49,6 +49,7 @@ class CallerRow(NamedTuple):
     memory_bytes: int
     profiles: str
     tasks_max: int
+    kind: str
 
 
 class StandingRow(NamedTuple):
@@ -116,9 +117,9 @@ HOST_INSERT = Query(
     "make a device known; one that is known stays as it is",
     """
     INSERT INTO host (device, account_id, name, state, house, subnet, machine, cores, memory_bytes,
-                      profiles, tasks_max, created_at, last_seen_at)
+                      profiles, kind, tasks_max, created_at, last_seen_at)
     VALUES (:device, :account_id, :name, 'new', :house, :subnet, :machine, :cores, :memory_bytes,
-            :profiles, :tasks_max, :now, :now)
+            :profiles, :kind, :tasks_max, :now, :now)
     ON CONFLICT (device) DO NOTHING RETURNING id
     """,
     lambda row: int(row[0]),
@@ -128,7 +129,7 @@ HOST_SET_MACHINE = Query(
     "what a host says of itself now",
     """
     UPDATE host SET name = :name, machine = :machine, cores = :cores,
-                    memory_bytes = :memory_bytes, profiles = :profiles
+                    memory_bytes = :memory_bytes, profiles = :profiles, kind = :kind
     WHERE id = :host_id
     """,
 )

@@ -21,7 +21,13 @@ from idlegrid_server.web.access import Account, services
 from idlegrid_server.web.body import json_body
 from idlegrid_server.web.problem import Refusal, not_found
 from idlegrid_server.web.services import Services
-from idlegrid_shared.documents import Delegations, Release, open_release
+from idlegrid_shared.documents import (
+    WALLED_BY_SYSTEM,
+    WALLED_PLATFORMS,
+    Delegations,
+    Release,
+    open_release,
+)
 from idlegrid_shared.manifest import ManifestError, check_sha256
 from idlegrid_shared.runtime.catalogue import known_runtimes, runtime_by_hash
 from idlegrid_shared.sandbox.limits import LimitError
@@ -121,6 +127,7 @@ def _release_faults(release: Release, app: str) -> list[str]:
             faults.append(f"the {what}'s name must have 1 to {NAME_CHARS_MAX} plain characters")
     if not 1 <= len(release.programs) <= PROGRAMS_MAX:
         faults.append(f"it must have 1 to {PROGRAMS_MAX} programs")
+    faults += _walled_faults(release)
     if len({program.name for program in release.programs}) != len(release.programs):
         faults.append("two programs have one name")
     try:
@@ -171,6 +178,19 @@ def _check_runtime(with_: Services, release: Release) -> None:
     if release.profile != runtime.profile:
         text = f"{name} runs with the profile {runtime.profile.name}, not {release.profile.name}"
         raise Refusal(422, "bad_release", f"The release is not good: {text}.", errors=(text,))
+
+
+def _walled_faults(release: Release) -> list[str]:
+    """What is wrong with a native app or a container, or with a program that claims to be one."""
+    faults = []
+    if release.runtime in WALLED_BY_SYSTEM and release.platform not in WALLED_PLATFORMS:
+        known = ", ".join(WALLED_PLATFORMS)
+        faults.append(f"{release.runtime} programs run on {known}, not on {release.platform!r}")
+    for program in release.programs:
+        own = release.runtime_of(program)
+        if own in WALLED_BY_SYSTEM and own != release.runtime:
+            faults.append(f"program {program.name!r} is {own}, but its release {release.runtime}")
+    return faults
 
 
 def _check_sizes(with_: Services, release: Release) -> None:

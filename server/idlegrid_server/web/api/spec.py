@@ -8,12 +8,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from idlegrid_server.domain.kind import queue_key
 from idlegrid_server.domain.model import FailurePolicy, Placement, StageKind
 from idlegrid_server.store.command import NewStage
 from idlegrid_server.store.connection import Connection
-from idlegrid_server.store.sql.app import APP_BY_NAME, VERSIONS_OF_APP, AppVersionRow
+from idlegrid_server.store.sql.app import (
+    APP_BY_NAME,
+    BUILDS_OF_VERSION,
+    VERSIONS_OF_APP,
+    AppVersionRow,
+)
 from idlegrid_server.store.sql.file import FILE_BY_HASH, FILES_USABLE
-from idlegrid_shared.documents import BOXED_IN_WASM, Release, TaskInput
+from idlegrid_shared.documents import BOXED_IN_WASM, WALLED_BY_SYSTEM, Release, TaskInput
 from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
 from idlegrid_shared.sandbox.job import ARGUMENT_BYTES_MAX
 from idlegrid_shared.signing import Signed
@@ -104,6 +110,7 @@ def check_form(
     """What the form comes to in this project, or everything that is wrong with it."""
     faults: list[str] = []
     version, release = _find_version(db, form, faults)
+    builds = _find_builds(db, release, faults)
     files = _check_files(db, account_id, form, faults)
     for index, stage in enumerate(form.stages):
         faults += [f"stages[{index}]: {fault}" for fault in _stage_faults(index, stage, release)]
@@ -122,8 +129,7 @@ def check_form(
         Checked(
             app_version_id=version.id,
             stages=tuple(
-                _new_stage(index, stage, version, release)
-                for index, stage in enumerate(form.stages)
+                _new_stage(index, stage, version, builds) for index, stage in enumerate(form.stages)
             ),
             files=files,
             on_failure=msgspec.json.encode(policy).decode(),
@@ -153,6 +159,30 @@ def _find_version(
     known = ", ".join(version.version for version in versions[:10])
     faults.append(f"version: {form.app} has no version {form.version!r}, only {known}")
     return None, None
+
+
+def _find_builds(db: Connection, release: Release | None, faults: list[str]) -> tuple[Release, ...]:
+    """The releases of that version for all its platforms; they must differ in nothing else."""
+    if release is None or release.runtime not in WALLED_BY_SYSTEM:
+        return () if release is None else (release,)
+    rows = db.fetch_all(BUILDS_OF_VERSION, app=release.app, version=release.version)
+    builds = tuple(
+        msgspec.json.decode(msgspec.json.decode(row.release, type=Signed).body, type=Release)
+        for row in rows
+    )
+    if len({_beyond_platform(build) for build in builds}) > 1:
+        faults.append(
+            f"version: the releases of {release.app} {release.version} for its platforms differ in "
+            "more than their programs' files: publish a new version for all of them together"
+        )
+    return builds
+
+
+def _beyond_platform(release: Release) -> bytes:
+    """What the releases of one version must have in common."""
+    programs = [(p.name, p.limits, p.runtime) for p in release.programs]
+    common = (release.runtime, release.policy, release.homogeneous, release.profile, programs)
+    return msgspec.json.encode(common)
 
 
 def _check_files(
@@ -223,7 +253,10 @@ def _placement(kind: StageKind) -> Placement:
     return "grid" if kind == "map" else "server"
 
 
-def _new_stage(index: int, stage: StageForm, version: AppVersionRow, release: Release) -> NewStage:
+def _new_stage(
+    index: int, stage: StageForm, version: AppVersionRow, builds: tuple[Release, ...]
+) -> NewStage:
+    release = builds[0]
     program = release.program(stage.program)
     return NewStage(
         index=index,
@@ -234,7 +267,8 @@ def _new_stage(index: int, stage: StageForm, version: AppVersionRow, release: Re
         inputs=msgspec.json.encode(stage.inputs).decode(),
         policy=msgspec.json.encode(release.policy).decode(),
         memory_bytes=program.limits.memory_bytes,
-        profile=release.profile_of(program),
+        profile=queue_key(build.profile_of(build.program(stage.program)) for build in builds),
+        homogeneous=release.homogeneous if release.runtime in WALLED_BY_SYSTEM else "",
         migrates=release.migrate and release.checkpoint != "none" and stage.kind == "map",
         expected=0 if stage.kind == "map" else 1,
     )
