@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format fuzz clean
+.PHONY: help env demo serve test check format fuzz wasi-programs clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -43,6 +43,9 @@ test: check ## everything that must hold before a change lands
 fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes (SECONDS=600)
 	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -e ".[fuzz]" || true
 	@$(PY) -m tests.fuzz $(or $(SECONDS),600)
+
+wasi-programs: $(STAMP) ## run well-known C programs (SQLite, QuickJS, zstd ...) in the sandbox
+	@$(PY) -m tests.wasi_programs
 
 clean: ## remove what was built (not the environment)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
