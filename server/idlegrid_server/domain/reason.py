@@ -24,9 +24,11 @@ TASK: Mapping[str, str] = _frozen(
         "bad_output": "The program left links, devices or names among its outputs.",
         "bad_module": "The program file is not a valid module.",
         "bad_import": "The program needs a function that the sandbox does not have.",
+        "bad_input": "An input of the program has a name or a content that cannot be given to it.",
         # the host's errors: they may go well elsewhere
         "time_limit": "The program reached its limit of time on this host.",
         "profile_mismatch": "The host's runtime is not the one the app version names.",
+        "bad_checkpoint": "The checkpoint to continue from was damaged, or of other work.",
         "killed": "The program was ended from outside on this host.",
         "worker_died": "The sandbox ended unexpectedly on this host.",
         "start_failed": "The sandbox could not be started on this host.",
@@ -68,6 +70,7 @@ APP_ERRORS = frozenset(
         "bad_output",
         "bad_module",
         "bad_import",
+        "bad_input",
     }
 )
 
