@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format fuzz wasi-programs clean
+.PHONY: help env demo serve test check format fuzz wasi-programs runtime clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -46,6 +46,10 @@ fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes
 
 wasi-programs: $(STAMP) ## run well-known C programs (SQLite, QuickJS, zstd ...) in the sandbox
 	@$(PY) -m tests.wasi_programs
+
+runtime: $(STAMP) ## an interpreter as one file for `idlegrid-server runtime add` (NAME=cpython)
+	@mkdir -p build
+	@$(PY) -m idlegrid runtime bundle $(or $(NAME),cpython) --out build/$(or $(NAME),cpython).runtime
 
 clean: ## remove what was built (not the environment)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

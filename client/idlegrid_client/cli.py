@@ -175,6 +175,9 @@ def status(as_json: bool, data: Path | None) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return
     click.echo(found.why)
+    for runtime in found.runtimes:
+        if runtime.why:
+            click.echo(f"{runtime.why}.")
     for project in found.projects:
         click.echo("\n" + "\n".join(describe(project)))
     click.echo("\n" + "\n".join(describe_permission(load_permission(folder))))

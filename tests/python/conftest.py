@@ -9,14 +9,14 @@ from .cache import prepared
 from .lab import PythonLab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runtime() -> Iterator[None]:
     """The standard runtime, fetched and compiled."""
     with prepared("cpython"):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def numpy_runtime() -> Iterator[None]:
     """The runtime with numpy; compiling it takes minutes, once in a checkout."""
     with prepared("cpython-numpy"):

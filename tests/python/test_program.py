@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from idlegrid_shared.box.python import open_python
+from idlegrid_shared.box.python import open_python, python_job
+from idlegrid_shared.sandbox.run import run_sandboxed
 
 from .lab import PythonLab
 
@@ -160,3 +162,24 @@ def test_progress_is_told(lab: PythonLab) -> None:
     assert outcome is not None
     assert outcome.reason == "ok", outcome.stderr
     assert process.progress.fraction == 0.5
+
+
+def test_an_interpreter_of_other_machine_code_does_the_same(lab: PythonLab, tmp_path: Path) -> None:
+    """Pulley instead of this processor: every bit, that of NaN's sign too, and every op."""
+    folder = lab.write(
+        "import math, random, struct\n"
+        "nan = float('inf') * 0.0\n"
+        "print(struct.pack('>d', nan).hex(), math.copysign(1.0, nan), struct.pack('>d', -nan))\n"
+        "print(sum(math.sin(random.random()) ** 1.7 for _ in range(200)), {'a', 'b', 'c'})\n"
+    )
+    outcomes = []
+    for executor in ("native", "pulley"):
+        out = str(tmp_path / executor)
+        job = msgspec.structs.replace(
+            python_job(lab.order(folder, output_dir=out)), executor=executor
+        )
+        outcomes.append(run_sandboxed(job))
+        assert outcomes[-1].reason == "ok", outcomes[-1].message + outcomes[-1].stderr
+    assert outcomes[0].ops == outcomes[1].ops
+    assert outcomes[0].outputs == outcomes[1].outputs
+    assert (tmp_path / "native/stdout").read_text().startswith("7ff8000000000000 1.0 ")

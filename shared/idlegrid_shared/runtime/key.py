@@ -18,7 +18,9 @@ def open_runtime(signed: Signed, keys: tuple[str, ...] = RELEASE_KEYS) -> Releas
     """Verify the release of a runtime; raises :class:`SignatureError`.
 
     Signed by one of ``keys``, of kind ``runtime``, for WebAssembly, with exactly one program: the
-    interpreter.
+    interpreter. Its ``entry`` is the function to start and the arguments before the program's, its
+    ``files`` lie where their names say below the guest's root, its ``memory_bytes`` is what
+    compiling it takes.
     """
     if signed.key not in keys:
         raise SignatureError(
