@@ -1,7 +1,7 @@
 """The laboratory: a folder with a module cache in which tests run guests in real workers."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 from idlegrid_shared.sandbox.run import run_sandboxed
 
 from .compiler import compiled, source_of
-from .guest import assemble, module_text
+from .guest import GuestDesk, assemble, module_text
+from .wasi_case import Case, set_stage
 
 LIMITS = Limits(
     memory_bytes=4 * 65536,
@@ -89,3 +90,12 @@ def build_c() -> Callable[[str], bytes]:
         return compiled(source_of(name), "wasm").read_bytes()
 
     return build
+
+
+@pytest.fixture
+def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[GuestDesk]:
+    """The stage for the case of the table of WASI calls that the test is parametrised with."""
+    one: Case = request.node.callspec.params["one"]
+    desk = set_stage(tmp_path, one.settings)
+    yield desk
+    desk.files.reader.close()

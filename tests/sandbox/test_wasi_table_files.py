@@ -21,10 +21,7 @@ from .wasi_case import (
     Case,
     case,
     hold,
-    stage,
 )
-
-__all__ = ["stage"]
 
 READ, WRITE = 1 << 1, 1 << 6
 SET, CURRENT, END = 0, 1, 2

@@ -6,9 +6,7 @@ from idlegrid_shared.sandbox.descriptor import OPEN_MAX
 from idlegrid_shared.sandbox.filesystem import FOLDERS_MAX
 
 from .guest import GuestDesk
-from .wasi_case import FOLDER, NONE, OUT, RESULT, ROOT, WILD, Case, P, case, hold, stage
-
-__all__ = ["stage"]
+from .wasi_case import FOLDER, NONE, OUT, RESULT, ROOT, WILD, Case, P, case, hold
 
 CREATE, IS_FOLDER, EXCLUSIVE, TRUNCATE = 1, 2, 4, 8
 READ, WRITE = 1 << 1, 1 << 6

@@ -8,9 +8,7 @@ from idlegrid_shared.sandbox.clock import EPOCH_NS, STEP_NS
 from idlegrid_shared.sandbox.randomness import SeededStream
 
 from .guest import GuestDesk
-from .wasi_case import NONE, OUT, RESULT, STDIN, WILD, Case, case, hold, stage
-
-__all__ = ["stage"]
+from .wasi_case import NONE, OUT, RESULT, STDIN, WILD, Case, case, hold
 
 WAITS, EVENTS = 6000, 7000
 CLOCK, READ, WRITE = 0, 1, 2

@@ -1,11 +1,9 @@
 """One line of the table of WASI calls: a call that a guest makes on a set stage, and its answer."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 from idlegrid_shared.sandbox.fault import GuestExit, Refused
 
@@ -90,15 +88,6 @@ def set_stage(folder: Path, settings: dict[str, int]) -> GuestDesk:
     assert desk.call("fd_close", desk.create("out/d/y")) == 0
     desk.put(VECTOR, struct.pack("<II", 4000, 4))
     return desk
-
-
-@pytest.fixture
-def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[GuestDesk]:
-    """The stage for the case that the test is parametrised with."""
-    one: Case = request.node.callspec.params["one"]
-    desk = set_stage(tmp_path, one.settings)
-    yield desk
-    desk.files.reader.close()
 
 
 def play(desk: GuestDesk, one: Case) -> str:

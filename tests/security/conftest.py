@@ -2,4 +2,6 @@
 
 from tests.sandbox.conftest import build_c, module_cache
 
-__all__ = ["build_c", "module_cache"]
+from .arena import arena, arena_cache
+
+__all__ = ["arena", "arena_cache", "build_c", "module_cache"]

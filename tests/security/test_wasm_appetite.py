@@ -6,10 +6,8 @@ import pytest
 from idlegrid_shared.sandbox.run import SandboxProcess
 from tests.sandbox.guest import module_text, write_bytes
 
-from .arena import Arena, Hostile, arena, arena_cache
+from .arena import Arena, Hostile
 from .wasm_bytes import DATA, number, program, section
-
-__all__ = ["arena", "arena_cache"]
 
 MIB = 1 << 20
 #: The beginning of a data section: one active segment, for address 0.

@@ -18,9 +18,7 @@ from idlegrid_shared.sandbox.profile import current_profile
 from idlegrid_shared.sandbox.run import run_sandboxed
 from tests.sandbox.guest import assemble, module_text, write_bytes
 
-from .arena import Arena, arena, arena_cache
-
-__all__ = ["arena", "arena_cache"]
+from .arena import Arena
 
 PROFILE = msgspec.structs.asdict(current_profile())
 

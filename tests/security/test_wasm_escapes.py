@@ -4,9 +4,7 @@ import pytest
 
 from tests.sandbox.guest import module_text
 
-from .arena import SECRET, Arena, Hostile, arena, arena_cache
-
-__all__ = ["arena", "arena_cache"]
+from .arena import SECRET, Arena, Hostile
 
 #: Tries to read, make, empty, ask about, link to, rename onto, remove what lies at the path at
 #: 1000, counting each success in $i, and ends with that count as its exit code.

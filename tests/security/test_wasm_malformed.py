@@ -2,7 +2,7 @@
 
 import pytest
 
-from .arena import Arena, Hostile, arena, arena_cache
+from .arena import Arena, Hostile
 from .wasm_bytes import (
     CODE,
     CUSTOM,
@@ -25,8 +25,6 @@ from .wasm_bytes import (
     section,
     text,
 )
-
-__all__ = ["arena", "arena_cache"]
 
 PLAIN = program()
 TYPES = section(TYPE, many(1, NO_PARAMETERS))

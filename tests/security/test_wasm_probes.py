@@ -8,9 +8,7 @@ from idlegrid_shared.sandbox.run import run_sandboxed
 from idlegrid_shared.sandbox.wasi import WASI_FUNCTIONS
 from tests.sandbox.guest import module_text, write_bytes
 
-from .arena import Arena, Hostile, arena, arena_cache
-
-__all__ = ["arena", "arena_cache"]
+from .arena import Arena, Hostile
 
 TYPES = {"i": "i32", "I": "i64"}
 

@@ -8,9 +8,7 @@ from idlegrid_shared.sandbox.job import Progress
 from idlegrid_shared.sandbox.run import run_sandboxed
 from tests.sandbox.guest import module_text, write_bytes
 
-from .arena import UNFIT, Arena, Hostile, arena, arena_cache
-
-__all__ = ["arena", "arena_cache"]
+from .arena import UNFIT, Arena, Hostile
 
 OPEN = (
     "(call $path_open (i32.const 3) (i32.const 0) (i32.const 1000) (i32.const {size}) "
