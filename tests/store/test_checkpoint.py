@@ -255,3 +255,21 @@ def test_a_maker_that_lost_its_standing_is_not_continued(world: World) -> None:
     miss_deadline(world)
     (again,) = second.take()
     assert again.resume is None
+
+
+def test_a_maker_that_left_the_project_in_honour_is_continued(world: World) -> None:
+    """Regression: a host that hands back and leaves is retired, and counted as unproven."""
+    migrating(world)
+    first, second = world.prove(world.host()), world.host()
+    (task,) = first.take()
+    leave(world, first, task.task_id, b"half")
+    first.exchange(c.ReportIn(task.task_id, "aborted", "project_left"))
+    world.store.execute(
+        c.SetHostState(
+            now=world.now, host_id=first.id, state="retired", reason="detached", actor="test"
+        )
+    )
+    world.unit_pass()
+    begun, *_ = second.take(2)
+    assert begun.resume is not None
+    world.check()

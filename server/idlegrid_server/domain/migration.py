@@ -30,7 +30,7 @@ class Replica(Value, frozen=True):
 class LeftBehind(Value, frozen=True):
     """A checkpoint at the server: of which task, and how far that says it came.
 
-    ``proven``: the host that left it is trusted, or the project's own.
+    ``proven``: the host that left it was trusted, or the project's own, and was not caught since.
     """
 
     task_id: int

@@ -16,7 +16,30 @@ Outcome = Literal["success", "error", "aborted"]
 
 #: States in which a task still waits for its report.
 AWAITED = frozenset({"in_progress", "timed_out"})
-ABORTS = frozenset({"volunteer", "detached"})
+ABORTS = frozenset({"volunteer", "detached", "project_left", "deadline_passed", "too_big"})
+#: What a client says of a task that it does not believe; the exact code stands in its stderr.
+UNBELIEVED = frozenset(
+    {
+        "bad_delegations",
+        "bad_descriptor",
+        "bad_receipt",
+        "bad_release",
+        "bad_runtime",
+        "bad_timestamp",
+        "no_descriptor",
+        "no_program",
+        "no_release",
+        "no_source",
+        "no_trust",
+        "old_delegations",
+        "old_timestamp",
+        "other_project",
+        "other_release",
+        "other_task",
+        "stale_delegations",
+        "two_delegations",
+    }
+)
 
 
 class ReportDecision(Value, frozen=True):
@@ -70,7 +93,9 @@ def accept_report(
         )
     if outcome == "success":
         return ReportDecision("accepted", "success", "pending", "ok")
-    known = reason if reason in TASK and reason != "ok" else "other_error"
+    known = "verify_failed" if reason in UNBELIEVED else reason
+    if known not in TASK or known == "ok":
+        known = "other_error"
     if outcome == "aborted" and known in ABORTS:
         return ReportDecision("accepted", "aborted", None, known)
     return ReportDecision("accepted", "error", None, known)

@@ -16,7 +16,10 @@ class CheckpointRow(NamedTuple):
 
 
 class LeftRow(NamedTuple):
-    """A checkpoint, and whether the host that left it is proven."""
+    """A checkpoint, and whether the host that left it still has its good name.
+
+    It was proven when it left it; it may have left the project since, in honour or not.
+    """
 
     task_id: int
     unit_id: int
@@ -33,7 +36,7 @@ CHECKPOINTS_OF_UNITS = Query(
     "what those who had tasks of these units have left",
     """
     SELECT c.task_id, c.unit_id, c.sha256, c.bytes, c.ops,
-           CASE WHEN h.state = 'trusted' OR h.house = 1 THEN 1 ELSE 0 END
+           CASE WHEN h.state IN ('quarantined', 'banned') THEN 0 ELSE 1 END
     FROM checkpoint c JOIN task t ON t.id = c.task_id JOIN host h ON h.id = t.host_id
     WHERE c.unit_id {in:unit_ids} ORDER BY c.unit_id, c.task_id
     """,
