@@ -40,8 +40,6 @@ TASK: Mapping[str, str] = _frozen(
         "bad_platform": "The program is made for another kind of machine than the host.",
         "bad_profile": "The host cannot run programs of this runtime profile.",
         "runtime_failed": "The runtime of the program could not be made ready on this host.",
-        "bad_input": "The task's inputs or arguments cannot be handed to its program.",
-        "bad_checkpoint": "A checkpoint could not be used on this host.",
         "host_error": "The host could not read or write its files.",
         "host_fault": "The host failed again and again to run it.",
         "other_error": "The host reported an error of its own.",
