@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from . import exchange, queries
+from . import checkpoint, exchange, queries
 from .figure import Figure, Options, run
 
 FIGURES: dict[str, Figure] = {
-    figure.name: figure for figure in (*exchange.FIGURES, *queries.FIGURES)
+    figure.name: figure for figure in (*checkpoint.FIGURES, *exchange.FIGURES, *queries.FIGURES)
 }
 
 
