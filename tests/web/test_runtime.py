@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from idlegrid_server.store import command as c
+from idlegrid_server.store.sql.batch import STAGES_OF_BATCH
 from idlegrid_shared import wire
 from idlegrid_shared.documents import Release
 from idlegrid_shared.runtime.catalogue import known_runtimes
 from idlegrid_shared.signing import Signed, sign_document
 
-from .scientist import Scientist
+from .scientist import TABLE, Scientist
 from .world import MODULE, Host, World, problem_of
 
 KNOWN = known_runtimes()["cpython"]
@@ -131,6 +132,19 @@ def test_a_batch_of_the_runtime_itself_is_refused(world: World, ada: Scientist) 
     problem = problem_of(ada.send("POST", "batches", form))
     assert problem.status == 422
     assert any("is a runtime that apps name" in fault for fault in problem.errors)
+
+
+def test_a_host_must_allow_the_memory_that_compiling_takes(world: World, ada: Scientist) -> None:
+    """384 MiB for the standard interpreter, although the program itself needs 64."""
+    add_runtime(world)
+    ada.upload(MODULE)
+    ada.post("apps/sky-map/versions", python_release(world), 201)
+    ada.upload(TABLE)
+    batch = ada.post("batches", ada.form(), 201)["id"]
+    with world.store.reading() as db:
+        number = world.services.ids.decode("batch", batch)
+        rows = db.fetch_all(STAGES_OF_BATCH, batch_id=number)
+    assert [row.memory_bytes for row in rows] == [KNOWN.interpreter.limits.memory_bytes]
 
 
 def test_a_host_gets_the_runtime_with_the_task(world: World, host: Host) -> None:

@@ -173,7 +173,8 @@ def _interpreter(tools: Tools, release: Release, program: Program) -> Program | 
     if release.runtime_of(program) != "python":
         return None
     try:
-        return read_runtime(tools.store, release.runtime_release)[1].programs[0]
+        with tools.store.reading() as db:
+            return read_runtime(db, release.runtime_release)[1].programs[0]
     except LookupError as error:
         raise CombineFailed(f"program {program.name} cannot be run: {error}") from error
 

@@ -8,6 +8,7 @@ import msgspec
 
 from idlegrid_server.domain.estimate import SAMPLES, estimate_ops
 from idlegrid_server.store.command import Store
+from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import BUILDS_OF_VERSION, VERSION_BY_HASH, AppVersionRow
 from idlegrid_server.store.sql.batch import STAGE_FACTS
 from idlegrid_server.store.sql.output import OPS_OF_STAGE
@@ -19,13 +20,12 @@ ESTIMATE_LIFE_US = 60 * 1_000_000
 STAGES_MAX = 2_000  # in memory; the longest unused is forgotten
 
 
-def read_runtime(store: Store, sha256: str) -> tuple[Signed, Release]:
+def read_runtime(db: Connection, sha256: str) -> tuple[Signed, Release]:
     """The runtime that python releases name by the hash of its signed body.
 
     It was verified when the admin added it. Raises ``LookupError``.
     """
-    with store.reading() as db:
-        row = db.fetch_one(VERSION_BY_HASH, release_hash=bytes.fromhex(sha256))
+    row = db.fetch_one(VERSION_BY_HASH, release_hash=bytes.fromhex(sha256))
     if row is None or row.runtime != "runtime":
         raise LookupError(f"there is no runtime {sha256}")
     signed = msgspec.json.decode(row.release, type=Signed)
@@ -118,7 +118,8 @@ class StageCache:
         release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
         runtime_offer = msgspec.Raw(b"")
         if release.runtime_release:
-            runtime = read_runtime(self._store, release.runtime_release)
+            with self._store.reading() as db:
+                runtime = read_runtime(db, release.runtime_release)
             runtime_offer = _offer(*runtime)
         return StageFacts(
             index=row.idx,

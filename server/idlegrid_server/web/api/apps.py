@@ -166,7 +166,8 @@ def _check_runtime(with_: Services, release: Release) -> None:
     name = known.title if known is not None else f"{release.runtime_release[:16]}…"
     try:
         check_sha256(release.runtime_release)
-        _, runtime = read_runtime(with_.store, release.runtime_release)
+        with with_.store.reading() as db:
+            _, runtime = read_runtime(db, release.runtime_release)
     except (LookupError, ManifestError) as error:
         how = f"idlegrid runtime bundle {known.name}" if known is not None else "its bundle"
         raise Refusal(

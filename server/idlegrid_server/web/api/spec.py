@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from idlegrid_server.domain.kind import queue_key
 from idlegrid_server.domain.model import FailurePolicy, Placement, StageKind
+from idlegrid_server.scheduler.stage_facts import read_runtime
 from idlegrid_server.store.command import NewStage
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import (
@@ -129,7 +130,8 @@ def check_form(
         Checked(
             app_version_id=version.id,
             stages=tuple(
-                _new_stage(index, stage, version, builds) for index, stage in enumerate(form.stages)
+                _new_stage(index, stage, version, builds, _memory_bytes(db, builds[0], stage))
+                for index, stage in enumerate(form.stages)
             ),
             files=files,
             on_failure=msgspec.json.encode(policy).decode(),
@@ -253,11 +255,24 @@ def _placement(kind: StageKind) -> Placement:
     return "grid" if kind == "map" else "server"
 
 
+def _memory_bytes(db: Connection, release: Release, stage: StageForm) -> int:
+    """What a host must allow: the program's memory, or what compiling its interpreter takes."""
+    program = release.program(stage.program)
+    own = program.limits.memory_bytes
+    if release.runtime_of(program) != "python":
+        return own
+    _, runtime = read_runtime(db, release.runtime_release)
+    return max(own, runtime.programs[0].limits.memory_bytes)
+
+
 def _new_stage(
-    index: int, stage: StageForm, version: AppVersionRow, builds: tuple[Release, ...]
+    index: int,
+    stage: StageForm,
+    version: AppVersionRow,
+    builds: tuple[Release, ...],
+    memory_bytes: int,
 ) -> NewStage:
     release = builds[0]
-    program = release.program(stage.program)
     return NewStage(
         index=index,
         kind=stage.kind,
@@ -266,7 +281,7 @@ def _new_stage(
         program=stage.program,
         inputs=msgspec.json.encode(stage.inputs).decode(),
         policy=msgspec.json.encode(release.policy).decode(),
-        memory_bytes=program.limits.memory_bytes,
+        memory_bytes=memory_bytes,
         profile=queue_key(build.profile_of(build.program(stage.program)) for build in builds),
         homogeneous=release.homogeneous if release.runtime in WALLED_BY_SYSTEM else "",
         migrates=release.migrate and release.checkpoint != "none" and stage.kind == "map",
