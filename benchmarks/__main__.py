@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from . import checkpoint, exchange, queries
+from . import checkpoint, exchange, queries, same, speed
 from .figure import Figure, Options, run
 
 FIGURES: dict[str, Figure] = {
-    figure.name: figure for figure in (*checkpoint.FIGURES, *exchange.FIGURES, *queries.FIGURES)
+    figure.name: figure
+    for module in (checkpoint, exchange, queries, same, speed)
+    for figure in module.FIGURES
 }
 
 

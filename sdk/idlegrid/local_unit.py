@@ -40,13 +40,10 @@ class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for it)
     """The run was stopped on purpose."""
 
 
-def run_step(
-    app: App, built: Mapping[str, BuiltProgram], step: Step, cache: Path, stop: threading.Event
-) -> Outcome:
-    """Run ``step``; a program's own failure is an outcome.
+def step_order(app: App, built: Mapping[str, BuiltProgram], step: Step, cache: Path) -> BoxOrder:
+    """What a box needs to run ``step``; ``cache`` is the folder of compiled modules.
 
-    Raises :class:`InputError` for arguments that no program can get, :class:`IdlegridError` when
-    this machine is at fault, and :class:`Stopped` soon after ``stop`` is set.
+    Raises :class:`InputError` for a program that is not made for this machine.
     """
     program, source = built[step.program], app.programs[step.program]
     if program.variants and native_platform() not in program.variants:
@@ -56,7 +53,7 @@ def run_step(
     if program.interpreter:
         interpreter, more = runtime_places(program.interpreter)
         places |= more
-    order = BoxOrder(
+    return BoxOrder(
         program=program.document(source, app.runtime),
         places=places,
         interpreter=interpreter,
@@ -70,6 +67,17 @@ def run_step(
         cache_dir=str(cache),
         checkpoint=step.checkpoint,
     )
+
+
+def run_step(
+    app: App, built: Mapping[str, BuiltProgram], step: Step, cache: Path, stop: threading.Event
+) -> Outcome:
+    """Run ``step``; a program's own failure is an outcome.
+
+    Raises :class:`InputError` for arguments that no program can get, :class:`IdlegridError` when
+    this machine is at fault, and :class:`Stopped` soon after ``stop`` is set.
+    """
+    order = step_order(app, built, step, cache)
     for _ in range(ATTEMPTS_MAX):
         try:
             box = open_box(order)

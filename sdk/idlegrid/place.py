@@ -4,8 +4,11 @@
 shared by several people under one name.
 """
 
+import contextlib
 import hashlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -23,6 +26,19 @@ def cache_folder() -> Path:
     """What may be deleted at any time: compiled modules, the compiler's cache. Not made here."""
     named = os.environ.get("IDLEGRID_CACHE")
     return Path(named) if named else Path(platformdirs.user_cache_dir("idlegrid"))
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Let other builds in ``folder`` wait meanwhile; Windows goes without."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with (folder / ".lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def build_folder(folder: Path) -> Path:

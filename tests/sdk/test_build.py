@@ -1,6 +1,7 @@
 """Sources become modules: the same bytes from the same sources, and no work done twice."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,3 +92,12 @@ def test_a_finished_module_is_taken_as_it_is_and_anything_else_refused(tmp_path)
     (folder / "done.wasm").write_bytes(b"\0asm\2\0\0\0")
     with pytest.raises(BuildError, match="no WebAssembly module"):
         build_app(read_app(folder))
+
+
+def test_builds_at_once_make_a_module_once(tmp_path) -> None:
+    """Two at once replaced the module under the feet of whoever was about to run it."""
+    folder = write_app(tmp_path / "app", [1], compiled=False)
+    app = read_app(folder)
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: build_app(app)["square"], range(3)))
+    assert [result.compiled for result in results].count(True) == 1

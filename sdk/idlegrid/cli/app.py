@@ -1,4 +1,4 @@
-"""``idlegrid app``: make, build, sign and publish programs."""
+"""``idlegrid app``: make, build, test, sign and publish programs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +19,17 @@ from idlegrid.submission import ensure_published
 from .connection import project_option
 from .passphrase import unlock
 from .screen import Screen, json_option, pass_screen
+from .trial import test_app
 
 APP_FOLDER = click.Path(path_type=Path)
 
 
 @click.group()
 def app() -> None:
-    """Make, build, sign and publish an app."""
+    """Make, build, test, sign and publish an app."""
+
+
+app.add_command(test_app)
 
 
 @app.command("build")

@@ -19,7 +19,6 @@
 enum { YEARS_MAX = 512, SIZE_MAX_ = 8192, PLACES = 17 };
 
 typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int Mask __attribute__((vector_size(16)));
 
 static float edges[4][YEARS_MAX];
 static int years;
@@ -61,11 +60,10 @@ static float on_edge(int edge, double place)
     return (float)(edges[edge][low] + (at - low) * (edges[edge][low + 1] - edges[edge][low]));
 }
 
-/* One round; returns the largest change if it is wanted. */
-static float relax(const float *from, float *to, size_t size, int wanted)
+/* One round. */
+static void relax(const float *restrict from, float *restrict to, size_t size)
 {
     const Four quarter = {0.25f, 0.25f, 0.25f, 0.25f};
-    Four most = {0, 0, 0, 0};
     for (size_t y = 1; y + 1 < size; y++) {
         const float *row = from + y * size;
         float *new = to + y * size;
@@ -75,19 +73,18 @@ static float relax(const float *from, float *to, size_t size, int wanted)
                          (*(const Four *)(row + x - size) + *(const Four *)(row + x + size))) *
                         quarter;
             *(Four *)(new + x) = mean;
-            if (wanted) {
-                Four change = mean - *(const Four *)(row + x);
-                Four size_of = (Four)((Mask)change & 0x7fffffff);
-                Mask larger = size_of > most;
-                most = (Four)(((Mask)size_of & larger) | ((Mask)most & ~larger));
-            }
         }
-        for (; x + 1 < size; x++) {
+        for (; x + 1 < size; x++)
             new[x] = ((row[x - 1] + row[x + 1]) + (row[x - size] + row[x + size])) * 0.25f;
-            most[0] = fmaxf(most[0], fabsf(new[x] - row[x]));
-        }
     }
-    return fmaxf(fmaxf(most[0], most[1]), fmaxf(most[2], most[3]));
+}
+
+static float largest_change(const float *a, const float *b, size_t count)
+{
+    float largest = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(a[i] - b[i]));
+    return largest;
 }
 
 int main(int argc, char **argv)
@@ -123,12 +120,11 @@ int main(int argc, char **argv)
     long every = rounds / 50 ? rounds / 50 : 1;
     fprintf(log, "round,change\n");
     for (long round = 1; round <= rounds; round++) {
-        int wanted = round % every == 0;
-        float change = relax(from, to, size, wanted);
+        relax(from, to, size);
         float *kept = from;
         from = to, to = kept;
-        if (wanted) {
-            fprintf(log, "%ld,%.9g\n", round, change);
+        if (round % every == 0) {
+            fprintf(log, "%ld,%.9g\n", round, largest_change(from, to, size * size));
             idlegrid_progress((double)round / (double)rounds);
         }
         idlegrid_safepoint();

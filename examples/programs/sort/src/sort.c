@@ -17,6 +17,7 @@
 #include "idlegrid.h"
 
 enum { HOURS_MAX = 8784, RUN = 1 << 16, RUNS_MAX = 1024, YEARS_MAX = 7000 };
+enum { BUFFER = 1 << 14 }; /* each call of the host costs time, and stdio's own buffers are small */
 
 typedef struct {
     int32_t tenths; /* of a degree */
@@ -25,6 +26,7 @@ typedef struct {
 
 typedef struct {
     FILE *file;
+    char *buffer;
     Hour next;
 } Run;
 
@@ -102,12 +104,12 @@ static void run_name(char *into, size_t size, int number)
 static int write_run(size_t n)
 {
     char name[64];
-    if (run_count == RUNS_MAX)
+    if (run_count == RUNS_MAX || !(runs[run_count].buffer = malloc(BUFFER)))
         return 0;
     run_name(name, sizeof name, run_count);
     sort(hours, space, n);
     FILE *file = fopen(name, "wb");
-    if (!file || fwrite(hours, sizeof(Hour), n, file) != n || fclose(file))
+    if (!file || setvbuf(file, runs[0].buffer, _IOFBF, BUFFER) || fwrite(hours, sizeof(Hour), n, file) != n || fclose(file))
         return 0;
     run_count++;
     idlegrid_safepoint();
@@ -139,7 +141,8 @@ static int merge(uint64_t total)
     for (int i = 0; i < run_count; i++) {
         run_name(name, sizeof name, i);
         runs[size].file = fopen(name, "rb");
-        if (!runs[size].file || fread(&runs[size].next, sizeof(Hour), 1, runs[size].file) != 1)
+        if (!runs[size].file || setvbuf(runs[size].file, runs[size].buffer, _IOFBF, BUFFER) ||
+            fread(&runs[size].next, sizeof(Hour), 1, runs[size].file) != 1)
             return 0;
         size++;
     }
