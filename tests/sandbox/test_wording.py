@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idlegrid_shared.sandbox.log import TailLog
 from idlegrid_shared.sandbox.wording import MESSAGE_CHARACTERS_MAX, lines, one_line
 
 
@@ -25,6 +26,14 @@ def test_lines_stay_lines() -> None:
     assert lines("one\r\ntwo\rthree\n\tfour\x07") == (
         "one\ntwo\nthree\n\tfour\N{REPLACEMENT CHARACTER}"
     )
+
+
+def test_the_log_of_any_program_is_fit_to_be_shown() -> None:
+    """Native programs have the same log, and no worker that would look at it again."""
+    log = TailLog(100)
+    log.write(b"one\r\n\x1b[2Jtwo \xff\x07")
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert log.text() == f"one\n{mark}[2Jtwo {mark}{mark}"
 
 
 @given(st.text())

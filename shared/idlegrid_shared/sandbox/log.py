@@ -18,9 +18,11 @@ class TailLog:
             del self.tail[: -self.limit]
 
     def text(self) -> str:
-        """The kept tail as text; a first line says what was cut, if anything was."""
+        """The kept tail as text that is fit to be shown; a first line says what was cut, if any."""
+        from .wording import lines  # only needed at the end
+
         kept = bytes(self.tail[-self.limit :])
-        text = kept.decode("utf-8", "replace")
+        text = lines(kept.decode("utf-8", "replace"))
         if self.total > len(kept):
             return f"[{self.total - len(kept)} earlier bytes cut]\n{text}"
         return text
