@@ -12,7 +12,6 @@ from pathlib import Path
 import idlegrid_task
 from idlegrid_shared.box.python import BOOT
 from idlegrid_shared.manifest import ManifestEntry
-from idlegrid_shared.runtime.catalogue import known_runtimes
 from idlegrid_shared.sandbox.pack import PACK_BYTES_MAX, PackError, write_pack
 
 from .app import App, ProgramSource
@@ -36,7 +35,7 @@ def build_python(app: App, program: ProgramSource, on_step: Say) -> BuiltProgram
     if on_step is not None:
         on_step(f"packing {program.name}")
     files = program_files(program)
-    faults = find_faults(files, known_runtimes()[app.python].name, program.allowed)
+    faults = find_faults(files, app.python, program.allowed)
     if faults:
         raise BuildError(
             f"program {program.name} imports what cannot work in the sandbox:",
