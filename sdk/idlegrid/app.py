@@ -16,7 +16,8 @@ Placement = Literal["server"]
 class ProgramSource(msgspec.Struct, frozen=True):
     """One program. What is given for it depends on the runtime: see :mod:`idlegrid.program`.
 
-    wasm: C or C++ ``sources`` to compile, or a finished ``module``; exactly one of the two.
+    wasm: C or C++ ``sources`` to compile, the ``cargo`` file of a Rust package, or a finished
+    ``module``; exactly one of the three.
     python: ``module`` is the script, or the folder of all its files.
     native: ``sources``, or ``executables``; exactly one of the two.
     """
@@ -27,6 +28,7 @@ class ProgramSource(msgspec.Struct, frozen=True):
     #: Relative to the app's folder, with ``/``.
     sources: tuple[str, ...] = ()
     module: Path | None = None
+    cargo: Path | None = None
     #: Further options for the compiler, after our own.
     flags: tuple[str, ...] = ()
     #: What is started, as the runtime knows it.

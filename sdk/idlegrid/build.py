@@ -28,6 +28,7 @@ from .instrument import instrument, instrument_method
 from .place import BUILD_FOLDER, build_folder, cache_folder, only_one
 from .program.native import TARGETS
 from .python_pack import build_python
+from .rust import CODE_NAMES, build_crate, rust_method
 
 # Ops are counted at each turn of a loop, so fewer and longer turns are faster, by a half in tight
 # loops; the compiler would not unroll for wasm by itself.
@@ -47,7 +48,7 @@ NATIVE_FLAGS = ("-static", "-O3", "-s", "-ffp-contract=off")
 PATH_FLAGS = ("-ffile-prefix-map=./=", "-Wno-unused-command-line-argument")
 #: Headers for every program: idlegrid.h.
 INCLUDE_FOLDER = Path(__file__).parent / "include"
-CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc"))
+CODE_SUFFIXES = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".rs"))
 CODE_FILES_MAX = 5_000
 MODULE_BYTES_MAX = 256 * 1024**2
 COMPILE_TIME_S_MAX = 1_800.0
@@ -115,6 +116,9 @@ def build_plain(app: App, target: Path) -> BuiltProgram:
     program = app.programs[app.split.program]
     if program.module is not None:
         return _built(program, program.module, compiled=False)
+    if program.cargo is not None:
+        made = build_crate(program.name, program.cargo, target.with_name("cargo"))
+        return _built(program, made, compiled=True)
     _compile(app, program, target, (*FLAGS, *LINK_FLAGS))
     return _built(program, target, compiled=True)
 
@@ -145,7 +149,10 @@ def _make_if_old(
         return False
     if on_step is not None:
         on_step(f"compiling {target.name.removesuffix('.wasm')}")
-    if program.module is None:
+    if program.cargo is not None:
+        crate = build_crate(program.name, program.cargo, target.parent / "cargo")
+        _replace(target, crate.read_bytes())
+    elif program.module is None:
         _compile(app, program, target, flags)
     if auto:
         _instrument(program, program.module or target, target)
@@ -181,12 +188,16 @@ def _code_files(app: App) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(app.folder):
         folders[:] = sorted(d for d in folders if d != BUILD_FOLDER and not d.startswith("."))
-        found += [Path(folder) / name for name in names if Path(name).suffix in CODE_SUFFIXES]
+        found += [Path(folder) / name for name in names if _is_code(name)]
         if len(found) > CODE_FILES_MAX:
             raise BuildError(
                 f"{app.folder} holds more than {CODE_FILES_MAX} source files: is it the app alone?"
             )
     return sorted(found)
+
+
+def _is_code(name: str) -> bool:
+    return Path(name).suffix in CODE_SUFFIXES or name in CODE_NAMES
 
 
 def _fingerprint(app: App, program: ProgramSource, flags: Sequence[str], method: str) -> str:
@@ -202,6 +213,8 @@ def _fingerprint(app: App, program: ProgramSource, flags: Sequence[str], method:
         *program.flags,
     ]
     parts += [":", *program.sources, method]
+    if program.cargo is not None:
+        parts += [str(program.cargo.relative_to(app.folder)), rust_method()]
     if program.module is not None:
         parts.append(_file_sha256(program.module))
     for path in sorted(INCLUDE_FOLDER.glob("*.h")):

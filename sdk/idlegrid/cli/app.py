@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import click
 from nacl.signing import SigningKey
@@ -12,7 +13,7 @@ from idlegrid.build import build_app, compiler_is_warm
 from idlegrid.built import BuiltProgram
 from idlegrid.grid import Grid
 from idlegrid.keys import key_path
-from idlegrid.newapp import write_new_app
+from idlegrid.newapp import Language, write_new_app
 from idlegrid.release import make_releases, release_body_hash, save_release, sign_release
 from idlegrid.submission import ensure_published
 
@@ -86,11 +87,18 @@ def _line(program: BuiltProgram) -> str:
 
 @app.command("new")
 @click.argument("folder", type=APP_FOLDER)
+@click.option(
+    "--language",
+    type=click.Choice(get_args(Language)),
+    default="c",
+    show_default=True,
+    help="Of its programs.",
+)
 @json_option
 @pass_screen
-def new(screen: Screen, folder: Path) -> None:
+def new(screen: Screen, folder: Path, language: Language) -> None:
     """Write a small app that works into FOLDER."""
-    name = write_new_app(folder)
+    name = write_new_app(folder, language)
     screen.result(
         {"app": name, "path": str(folder)},
         f"Wrote the app {name} to {folder}; try it: idlegrid run-local {folder}",

@@ -1,4 +1,4 @@
-"""WebAssembly programs: C or C++ sources to compile, or a finished module."""
+"""WebAssembly programs: C, C++ or Rust to compile, or a finished module."""
 
 from pathlib import Path
 
@@ -12,13 +12,17 @@ SOURCE_SUFFIXES = {".c", ".cc", ".cpp", ".cxx"}
 def read_wasm(section: Section, name: str) -> ProgramSource:
     """The program in ``section``; raises ``AppFileError``."""
     sources: tuple[str, ...] = ()
-    module = None
-    if section.has("sources") == section.has("module"):
+    module = cargo = None
+    if sum(section.has(key) for key in ("sources", "cargo", "module")) != 1:
         raise section.error(
-            "sources", f'give either sources = ["src/{name}.c"] or module = "{name}.wasm"'
+            "sources",
+            f'give either sources = ["src/{name}.c"], or cargo = "Cargo.toml" for Rust, or '
+            f'module = "{name}.wasm"',
         )
     if section.has("sources"):
         sources = read_sources(section, name)
+    elif section.has("cargo"):
+        cargo = app_file(section, "cargo", section.text("cargo", '"Cargo.toml"'))
     else:
         module = app_file(section, "module", section.text("module", f'"{name}.wasm"'))
     return ProgramSource(
@@ -26,6 +30,7 @@ def read_wasm(section: Section, name: str) -> ProgramSource:
         runtime="wasm",
         sources=sources,
         module=module,
+        cargo=cargo,
         flags=section.texts("flags", '["-DSIZE=10"]', []),
         limits=read_limits(section),
     )
