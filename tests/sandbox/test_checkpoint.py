@@ -57,8 +57,10 @@ def test_a_killed_run_goes_on_in_a_new_process(job: SandboxJob, whole: Outcome) 
 
 
 def test_writing_a_checkpoint_changes_nothing_for_the_run_itself(
-    job: SandboxJob, whole: Outcome
+    lab: Lab, build_c: Callable[[str], bytes]
 ) -> None:
+    job = wander_job(lab, build_c, rounds=1_000)
+    whole = run_sandboxed(again(job, checkpoint_dir=None), timeout=240)
     with SandboxProcess.start(job) as process:
         wait_until_started(process)
         taken = 0
@@ -68,7 +70,7 @@ def test_writing_a_checkpoint_changes_nothing_for_the_run_itself(
                 taken += 1
             except CheckpointError:
                 break
-        outcome = process.wait(60)
+        outcome = process.wait(240)
     assert taken > 0
     assert outcome is not None
     assert figures(outcome) == figures(whole)

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from idlegrid_client.core.event import CheckpointLost, CheckpointMade, Event
-from idlegrid_client.core.limit import START_TRIES_MAX
+from idlegrid_client.core.limit import DISK_FREE_MIN_BYTES, START_TRIES_MAX
 from idlegrid_client.core.model import CheckpointHere, TaskState
 from idlegrid_client.core.save import seconds_to_next_save
 from idlegrid_client.layout import TaskFolder
+from idlegrid_client.machine.facts import disk_free_bytes
 from idlegrid_shared.box.box import Box, CheckpointingBox
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import TaskDescriptor
@@ -111,6 +112,10 @@ class Saving:
     def _save(self, box: Box, *, stop: bool, timeout_s: float) -> float:
         if not isinstance(box, CheckpointingBox):
             raise CheckpointError("programs of this runtime cannot be checkpointed")
+        # The new one and the old one are there together for a moment.
+        room = DISK_FREE_MIN_BYTES + box.progress.peak_memory_bytes
+        if disk_free_bytes(self._folder.root) < room:
+            raise CheckpointError("the disk is nearly full")
         made = box.checkpoint(self._folder.checkpoint.name, stop=stop, timeout_s=timeout_s)
         here = CheckpointHere(made.sha256, made.bytes, made.ops)
         self._post(CheckpointMade(self._task.project, self._task.id, here))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .asyncify import NO_RETURN, Asyncify
-from .fault import HostFault, Refused
+from .fault import TAKEN_BACK, HostFault, Refused
 from .snapshot import Fill, describe_run, files_snapshot, whole_snapshot, write_snapshot
 from .world import World
 
@@ -78,7 +78,7 @@ class Checkpointer:
         waiting = self._order
         if waiting is not None and waiting.number == number:
             self._order = None
-            self._answer({"id": number, "error": "it was taken back"})
+            self._answer({"id": number, "error": TAKEN_BACK})
 
     # --- from host calls
 

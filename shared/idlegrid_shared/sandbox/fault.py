@@ -2,6 +2,9 @@
 
 from . import abi
 
+#: What a worker answers to an order for a checkpoint that was taken back in time.
+TAKEN_BACK = "it was taken back"
+
 
 class WasiError(Exception):
     """An errno for the guest (preview 1 numbering, see :mod:`.abi`); the guest goes on running."""

@@ -6,22 +6,22 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wasmtime
 
-from .asyncify import Asyncify
 from .cache import ModuleCache, cache_name, load_or_compile
-from .checkpoint import Answer, Checkpointer
 from .engine import engine_version, make_engine
 from .fault import GuestExit, HostFault, Refused
 from .filesystem import FileSystem
-from .identity import work_identity
 from .mounts import mount_all
-from .snapshot_file import SnapshotError
-from .snapshot_reader import Snapshot
 from .wasi import Before, link
 from .world import World
+
+if TYPE_CHECKING:  # loaded only for runs that can be checkpointed, as it costs start time
+    from .asyncify import Asyncify
+    from .checkpoint import Answer, Checkpointer
+    from .snapshot_reader import Snapshot
 
 PAGE_BYTES = 65536
 TABLE_ELEMENTS_MAX = 1_000_000
@@ -91,7 +91,7 @@ class Guest:
     def make_world(
         self,
         on_progress: Callable[[float], None] | None = None,
-        answer: Answer | None = None,
+        answer: "Answer | None" = None,
     ) -> World:
         """Everything the program will see; raises ``Refused`` or ``HostFault`` for bad inputs.
 
@@ -115,16 +115,8 @@ class Guest:
             log_bytes=limits["log_bytes"],
             on_progress=on_progress,
         )
-        identity = work_identity(job, files) if job["checkpoint"] != "none" else ""
-        if job["resume"] is not None:
-            self._open_checkpoint(job["resume"], identity, files)
-        self.checkpointer = Checkpointer(
-            job,
-            identity,
-            self.world,
-            answer or (lambda message: None),
-            lambda: (self.ops(), self.times()),
-        )
+        if job["checkpoint"] != "none":
+            self._make_checkpointer(self.world, answer)
         return self.world
 
     def checkpoint_bytes_max(self) -> int:
@@ -133,7 +125,25 @@ class Guest:
         size: int = limits["memory_bytes"] + limits["output_bytes"] + limits["log_bytes"]
         return size + CHECKPOINT_EXTRA_BYTES
 
+    def _make_checkpointer(self, world: World, answer: "Answer | None") -> None:
+        from .checkpoint import Checkpointer
+        from .identity import work_identity
+
+        identity = work_identity(self.job, world.files)
+        if self.job["resume"] is not None:
+            self._open_checkpoint(self.job["resume"], identity, world.files)
+        self.checkpointer = Checkpointer(
+            self.job,
+            identity,
+            world,
+            answer or (lambda message: None),
+            lambda: (self.ops(), self.times()),
+        )
+
     def _open_checkpoint(self, path: str, identity: str, files: FileSystem) -> None:
+        from .snapshot_file import SnapshotError
+        from .snapshot_reader import Snapshot
+
         kind = "whole" if self.job["checkpoint"] == "auto" else "files"
         try:
             self._snapshot = Snapshot(path, kind, identity, self.checkpoint_bytes_max())
@@ -171,6 +181,8 @@ class Guest:
                 "exit_code", f"the program ended with exit code {error.code}", error.code
             )
         except wasmtime.Trap as error:
+            if self._travels() is not None:
+                return self._lost_on_the_way()
             code = error.trap_code
             if code in _TRAPS:
                 return (*_TRAPS[code], 0)
@@ -236,13 +248,16 @@ class Guest:
 
     def _prepare_checkpoints(
         self, exports: Mapping[str, Any], store: wasmtime.Store, world: World
-    ) -> Asyncify | None:
+    ) -> "Asyncify | None":
         """The controls of an ``auto`` run that can be interrupted, at its last checkpoint."""
         job, checkpointer = self.job, self.checkpointer
         if job["checkpoint"] != "auto" or checkpointer is None:
             return None
         if job["checkpoint_dir"] is None and self._snapshot is None:
             return None
+        from .asyncify import Asyncify
+        from .snapshot_file import SnapshotError
+
         stack_bytes = job["profile"]["max_wasm_stack_bytes"]
         asyncify = Asyncify(exports, store, world.memory, stack_bytes)
         checkpointer.asyncify = asyncify
@@ -263,6 +278,17 @@ class Guest:
                 raise _refuse_checkpoint(error) from error
             asyncify.start_rewind()
         return asyncify
+
+    def _travels(self) -> str | None:
+        """``unwinding`` or ``rewinding`` while the program is on its way out or back."""
+        asyncify = self.checkpointer.asyncify if self.checkpointer is not None else None
+        return asyncify.state if asyncify is not None and asyncify.state != "running" else None
+
+    def _lost_on_the_way(self) -> tuple[str, str, int]:
+        """A trap there is none of the program's own: a forged checkpoint, or no room for notes."""
+        if self._travels() == "rewinding":
+            return "bad_checkpoint", "the checkpoint cannot be used: it leads nowhere", 0
+        return "host_error", "the program could not be checkpointed: it lost its way", 0
 
     def _check_size(self, module: wasmtime.Module) -> None:
         for export in module.exports:
@@ -346,7 +372,7 @@ def _inside(folder: str, names: list[str]) -> str:
     return folder
 
 
-def _refuse_checkpoint(error: SnapshotError) -> Refused:
+def _refuse_checkpoint(error: Exception) -> Refused:
     return Refused("bad_checkpoint", f"the checkpoint cannot be used: {error}")
 
 

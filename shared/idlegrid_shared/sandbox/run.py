@@ -14,6 +14,7 @@ import msgspec
 
 from idlegrid_shared.manifest import ManifestError, make_manifest
 
+from .fault import TAKEN_BACK
 from .job import Checkpoint, Outcome, Progress, SandboxJob
 from .launch import absolute_paths, worker_command, worker_environment
 from .profile import can_run, current_profile
@@ -30,7 +31,6 @@ POLL_S = 0.5
 SAFEPOINT_WAIT_S = 60.0
 #: For writing a checkpoint of the largest memory to a slow disk.
 WRITE_WAIT_S = 600.0
-TAKEN_BACK = "it was taken back"
 
 
 class CheckpointError(Exception):

@@ -173,7 +173,9 @@ class Run:
         if "checkpoint" in message:
             order = message["checkpoint"]
             if checkpointer is None:
-                self.send({"checkpoint": {"id": order["id"], "error": "it has not begun yet"}})
+                self.send(
+                    {"checkpoint": {"id": order["id"], "error": "it has not begun, or keeps none"}}
+                )
             else:
                 checkpointer.give(order)
         elif "cancel" in message and checkpointer is not None:
