@@ -61,6 +61,7 @@ def measure(options: Options) -> Measured:
         usual = programs.setdefault(program.name, told)
         if told != usual:
             differences.append(f"{program.name} on {way.name}: {told}, not {usual}")
+            print(differences[-1], file=sys.stderr, flush=True)
         ways[way.name] = ways.get(way.name, 0) + 1
     detail: dict[str, object] = {
         "wasmtime": version("wasmtime"),

@@ -21,7 +21,7 @@ def measure(options: Options) -> Measured:
     ratios: dict[str, float] = {}
     detail: dict[str, object] = {}
     for program in PROGRAMS.values():
-        prepared = Prepared(program)
+        prepared = Prepared(program, plain=True)  # checkpoints have a figure of their own
         folder = prepared.native()
         prepared.run(program.small, CRANELIFT)  # the module is compiled and kept
         boxed, native = [], []
