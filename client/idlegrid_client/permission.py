@@ -8,20 +8,22 @@ from typing import Literal, get_args
 
 import msgspec
 
+from idlegrid_shared.box.container.trial import container_offer
 from idlegrid_shared.box.native.probe import native_offer
 
 from .durable import DamagedError, read_state, write_state
 from .layout import DataFolder
 
-Kind = Literal["native"]
+Kind = Literal["native", "container"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-NAMES = {"native": "Native programs"}
+NAMES: dict[Kind, str] = {"native": "Native programs", "container": "Containers"}
 
 
 class Permission(msgspec.Struct, frozen=True):
     """The kinds of programs that may be run here besides WebAssembly."""
 
     native: bool = False
+    container: bool = False
 
     def allows(self, kind: Kind) -> bool:
         """Whether that kind is allowed."""
@@ -48,7 +50,7 @@ def hindrance(kind: Kind) -> str:
 
     The first call in a process tries it out and takes about a second.
     """
-    return native_offer().reason
+    return native_offer().reason if kind == "native" else container_offer().reason
 
 
 def offered_profiles(permission: Permission) -> tuple[str, ...]:
@@ -56,6 +58,8 @@ def offered_profiles(permission: Permission) -> tuple[str, ...]:
     found = []
     if permission.native and not hindrance("native"):
         found.append(native_offer().profile)
+    if permission.container and not hindrance("container"):
+        found.append(container_offer().profile)
     return tuple(found)
 
 

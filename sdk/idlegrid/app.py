@@ -20,6 +20,7 @@ class ProgramSource(msgspec.Struct, frozen=True):
     ``module``; exactly one of the three.
     python: ``module`` is the script, or the folder of all its files.
     native: ``sources``, or ``executables``; exactly one of the two.
+    container: ``module`` is the folder that becomes its image, or the archive of one.
     """
 
     name: str
@@ -36,6 +37,8 @@ class ProgramSource(msgspec.Struct, frozen=True):
     #: Native: where it runs, as ``linux-x86_64``; with ``executables``, exactly those that it has.
     platforms: tuple[str, ...] = ()
     executables: Mapping[str, Path] = {}
+    #: Container: what is started in the image, and its first arguments.
+    command: tuple[str, ...] = ()
     #: python: modules to import although they do not work whole in the sandbox.
     allowed: tuple[str, ...] = ()
 

@@ -23,6 +23,7 @@ from idlegrid_shared.manifest import ManifestEntry
 
 from .app import App, ProgramSource
 from .built import BuiltProgram, Say
+from .container_build import build_container
 from .fault import BuildError
 from .instrument import instrument, instrument_method
 from .place import BUILD_FOLDER, build_folder, cache_folder, only_one
@@ -319,4 +320,5 @@ BUILDERS: dict[Runtime, Builder] = {
     "wasm": _build_wasm,
     "python": build_python,
     "native": _build_native,
+    "container": build_container,
 }

@@ -10,6 +10,7 @@ from idlegrid.app import ProgramSource
 from idlegrid.section import Section
 from idlegrid_shared.documents import Runtime
 
+from .container import read_container
 from .native import read_native
 from .python import read_python
 from .wasm import read_wasm
@@ -19,4 +20,5 @@ READERS: dict[Runtime, Callable[[Section, str], ProgramSource]] = {
     "wasm": read_wasm,
     "python": read_python,
     "native": read_native,
+    "container": read_container,
 }

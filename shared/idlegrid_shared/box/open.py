@@ -6,6 +6,7 @@ from idlegrid_shared.documents import Runtime
 from idlegrid_shared.sandbox.job import JobError
 
 from .box import Box
+from .container.open import open_container
 from .native.open import open_native
 from .order import BoxOrder
 from .python import open_python
@@ -15,6 +16,7 @@ _OPENERS: dict[Runtime, Callable[[BoxOrder], Box]] = {
     "wasm": open_wasm,
     "python": open_python,
     "native": open_native,
+    "container": open_container,
 }
 
 

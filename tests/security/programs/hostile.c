@@ -69,7 +69,9 @@ static void processes(pid_t parent) {
     pid_t child = fork();
     if (child == 0) _exit(0);
     door("fork", child);
-    door("vfork", syscall(SYS_clone, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, 0, 0, 0));
+    child = syscall(SYS_clone, SIGCHLD | CLONE_VM | CLONE_VFORK, 0, 0, 0, 0);
+    if (child == 0) _exit(0);
+    door("vfork", child);
     unsigned long long wanted[11] = {0};
     wanted[4] = SIGCHLD;
     child = syscall(435, wanted, sizeof wanted);

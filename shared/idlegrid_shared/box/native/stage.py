@@ -50,15 +50,7 @@ class Stage:
 
     def make(self, program: str, sha256: str, inputs: Mapping[str, str]) -> None:
         """Fill a fresh stage; raises ``OSError``, and ``ValueError`` if the program is another."""
-        self.remove()
-        for folder in (self.root, self.inputs, self.out):
-            folder.mkdir(mode=0o700, parents=True)
-        self.progress.touch(mode=0o600)
-        self.stdout.touch(mode=0o600)
-        for name, source in inputs.items():
-            target = self.inputs / check_name(name)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _bring(source, target)
+        self.make_folders(inputs)
         digest = hashlib.sha256()
         with Path(program).open("rb") as source_file, self.program.open("xb") as copy:
             while piece := source_file.read(1 << 20):
@@ -67,6 +59,27 @@ class Stage:
         if digest.hexdigest() != sha256:
             raise ValueError(f"the program's file is not the one with SHA-256 {sha256[:16]}…")
         self.program.chmod(0o500)
+
+    def make_folders(self, inputs: Mapping[str, str], owner: int | None = None) -> None:
+        """A fresh stage with its inputs and nothing else; raises ``OSError``.
+
+        ``owner``: the user that all of it is given to; inputs are then copies.
+        """
+        self.remove()
+        for folder in (self.root, self.inputs, self.out):
+            folder.mkdir(mode=0o700, parents=True)
+        self.progress.touch(mode=0o600)
+        self.stdout.touch(mode=0o600)
+        for name, source in inputs.items():
+            target = self.inputs / check_name(name)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if owner is None:
+                _bring(source, target)
+            else:
+                shutil.copyfile(source, target)
+        if owner is not None:
+            for path in (self.out, self.progress, self.inputs, *self.inputs.rglob("*")):
+                os.chown(path, owner, owner)
 
     def fraction(self) -> float:
         """How far the program says it is; 0 if it said nothing that can be read."""
