@@ -15,11 +15,15 @@ from idlegrid_client.permission import (
     offered_profiles,
     save_permission,
 )
+from idlegrid_shared.box.container.image import image_id, write_archive
+from idlegrid_shared.box.container.trial import container_offer
 from idlegrid_shared.box.native.wall import native_platform
+from idlegrid_shared.documents import Program
+from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.sandbox.limits import Limits
 
 from . import guest
-from .simulator import SimulatedProject, serving
+from .simulator import SimulatedProject, serving, sha256
 from .test_program import Client, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="native programs run on Linux only")
@@ -115,6 +119,40 @@ def test_what_is_denied_ends_and_goes_back(
     assert (report.outcome, report.reason) == ("aborted", "not_allowed")
     assert client.sandboxes(running) == []
     assert "Native programs: not allowed" in client.call("status").stdout
+
+
+def test_a_container_runs_once_the_volunteer_allows_it(
+    project: SimulatedProject, client: Client, program: bytes, tmp_path: Path
+) -> None:
+    offer = container_offer()
+    if offer.engine is None:
+        pytest.skip(offer.reason)
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "hello").write_bytes(program)
+    (root / "hello").chmod(0o755)
+    write_archive(root, tmp_path / "image.tar", native_platform())
+    data = (tmp_path / "image.tar").read_bytes()
+    module = ManifestEntry("image.tar", sha256(data), len(data))
+    entry = f'{image_id(tmp_path / "image.tar")} ["/hello"]'
+    release = project.add_release(
+        data,
+        runtime="container",
+        platform=native_platform(),
+        programs=(Program("main", module, LIMITS, entry=entry),),
+    )
+    project.add_task("task_container", release)
+    client.attach()
+    said = client.call("allow", "container")
+    assert said.returncode == 0, said.stderr
+    client.finish()
+    report = project.done["task_container"][1]
+    assert (report.outcome, report.reason) == ("success", "ok"), report.stderr
+    assert report.profile == f"container-{native_platform()}"
+    assert report.inline[0].data == b"native 1\n"
+    store = client.data / "compiled" / "containers"
+    assert offer.engine.at(store).call("ps", "--all", "--quiet").out == ""
+    offer.engine.at(store).clear(store)
 
 
 def test_nothing_is_offered_unasked(tmp_path: Path) -> None:

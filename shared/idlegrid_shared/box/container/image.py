@@ -29,8 +29,9 @@ def image_id(archive: Path) -> str:
 
 def image_platform(archive: Path) -> str:
     """The platform that the image is for, as releases name it; raises :class:`ImageError`."""
+    configuration = _configuration(archive)
     try:
-        told: dict[str, Any] = json.loads(_configuration(archive))
+        told: dict[str, Any] = json.loads(configuration)
         found = str(told.get("architecture", ""))
     except (ValueError, AttributeError) as error:
         raise ImageError("the image's configuration is no JSON") from error
