@@ -28,9 +28,8 @@ def compiling(state: AgentState) -> RuntimeState | None:
 
 def prepare(draft: Draft) -> None:
     """Let the next interpreter be compiled that a ready task waits for."""
-    waiting = [
-        t for t in draft.tasks.values() if t.phase == "ready" and not is_prepared(draft.view(), t)
-    ]
+    state = draft.view()
+    waiting = [t for t in state.tasks.values() if t.phase == "ready" and not is_prepared(state, t)]
     for task in waiting:
         known = draft.runtimes.get(task.runtime)
         if known is None:

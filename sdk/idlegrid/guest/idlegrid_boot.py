@@ -8,10 +8,15 @@ None.
 This file is packed with each app: a change here changes nothing of what was released before.
 """
 
+from __future__ import annotations
+
 import builtins
 import sys
-from types import TracebackType
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would double the time of the start
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
 
 APP = "/app"
 TRACE_FRAMES_MAX = 20
