@@ -122,7 +122,7 @@ def run_trials(count: int, seed: int, folder: Path) -> list[Trial]:
 
 def measure_trials(options: Options) -> Measured:
     """Every trial must be identical: a single other byte or op would spoil a quorum."""
-    with _workplace() as folder:
+    with workplace() as folder:
         trials = run_trials(TRIALS, options.seed, folder)
     return Measured(
         figure=sum(trial.identical for trial in trials),
@@ -146,7 +146,7 @@ def measure_cost(options: Options) -> Measured:
     """
     ratios: dict[str, float] = {}
     programs = auto_programs()
-    with _workplace() as folder:
+    with workplace() as folder:
         for program in programs:
             app = program.app()
             # Each is read from the build folder before the other is built there.
@@ -180,7 +180,8 @@ def _ratio(auto: SandboxJob, plain: SandboxJob, seconds: float) -> float:
 
 
 @contextmanager
-def _workplace() -> Iterator[Path]:
+def workplace() -> Iterator[Path]:
+    """A folder for the files of one figure."""
     with tempfile.TemporaryDirectory(prefix="idlegrid-checkpoint-") as folder:
         yield Path(folder)
 
