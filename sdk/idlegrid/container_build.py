@@ -1,6 +1,5 @@
 """Making the archive of a container's image, or taking a finished one."""
 
-import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -17,6 +16,7 @@ from .app import App, ProgramSource
 from .built import BuiltProgram, Say
 from .fault import BuildError
 from .place import build_folder
+from .transfer import hash_file
 
 IMAGE_BYTES_MAX = 4 * 1024**3
 
@@ -41,7 +41,11 @@ def build_container(app: App, program: ProgramSource, on_step: Say) -> BuiltProg
         raise BuildError(f"program {program.name}: its image has more than {IMAGE_BYTES_MAX} bytes")
     start = f"{image} {json.dumps(program.command)}" if program.command else image
     built = BuiltProgram(
-        program.name, path, ManifestEntry(f"{program.name}.tar", _sha256(path), size), made, start
+        program.name,
+        path,
+        ManifestEntry(f"{program.name}.tar", hash_file(path).sha256, size),
+        made,
+        start,
     )
     return BuiltProgram(built.name, path, built.entry, made, start, variants={platform: built})
 
@@ -58,13 +62,8 @@ def _archive(
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         write_archive(source, temporary, platform)
-        made = not target.is_file() or _sha256(target) != _sha256(temporary)
+        made = not target.is_file() or hash_file(target).sha256 != hash_file(temporary).sha256
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     return target, made
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -103,3 +103,14 @@ def app_file(section: Section, key: str, text: str) -> Path:
     if not path.is_file():
         raise section.error(key, f"there is no file {text!r} in {folder}")
     return path.absolute()
+
+
+def app_folder(section: Section, key: str, text: str) -> Path:
+    """A folder inside the app's."""
+    try:
+        folder = section.path.parent / check_name(text)
+    except ManifestError as error:
+        raise section.error(key, f"{error}; name a folder inside the app's") from error
+    if not folder.is_dir():
+        raise section.error(key, f"there is no folder {text!r} in {section.path.parent}")
+    return folder.absolute()

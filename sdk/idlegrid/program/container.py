@@ -1,12 +1,9 @@
 """Containers: an image made from a folder, or a finished archive of one."""
 
-from pathlib import Path
-
 from idlegrid.app import ProgramSource
 from idlegrid.limit import read_limits
-from idlegrid.section import Section, app_file
+from idlegrid.section import Section, app_file, app_folder
 from idlegrid_shared.documents import WALLED_PLATFORMS
-from idlegrid_shared.manifest import ManifestError, check_name
 
 EXAMPLE = '["/bin/fit"]'
 
@@ -20,7 +17,7 @@ def read_container(section: Section, name: str) -> ProgramSource:
         known = ", ".join(WALLED_PLATFORMS)
         raise section.error("platform", f"containers run on {known} only, not on {platform!r}")
     if section.has("folder"):
-        module = _image_folder(section)
+        module = app_folder(section, "folder", section.text("folder", '"image"'))
         command = section.texts("command", EXAMPLE)
     else:
         module = app_file(section, "archive", section.text("archive", '"image.tar"'))
@@ -35,14 +32,3 @@ def read_container(section: Section, name: str) -> ProgramSource:
         platforms=(platform,),
         limits=read_limits(section),
     )
-
-
-def _image_folder(section: Section) -> Path:
-    text = section.text("folder", '"image"')
-    try:
-        folder = section.path.parent / check_name(text)
-    except ManifestError as error:
-        raise section.error("folder", f"{error}; name a folder inside the app's") from error
-    if not folder.is_dir():
-        raise section.error("folder", f"there is no folder {text!r} in {section.path.parent}")
-    return folder.absolute()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from idlegrid.app import ProgramSource
 from idlegrid.limit import read_limits
-from idlegrid.section import Section, app_file
+from idlegrid.section import Section, app_file, app_folder
 from idlegrid_shared.manifest import ManifestError, check_name
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -20,7 +20,7 @@ def read_python(section: Section, name: str) -> ProgramSource:
         place = app_file(section, "script", section.text("script", f'"src/{name}.py"'))
         root, start = place.parent, section.text("entry", EXAMPLE, place.name)
     else:
-        place = root = _app_folder(section)
+        place = root = app_folder(section, "folder", section.text("folder", '"src"'))
         start = section.text("entry", EXAMPLE)
     start = _check_entry(section, root, start)
     form = section.text("args", '"json"', "text")
@@ -38,17 +38,6 @@ def read_python(section: Section, name: str) -> ProgramSource:
         allowed=section.texts("allow_imports", '["threading"]', []),
         limits=read_limits(section),
     )
-
-
-def _app_folder(section: Section) -> Path:
-    text = section.text("folder", '"src"')
-    try:
-        folder = section.path.parent / check_name(text)
-    except ManifestError as error:
-        raise section.error("folder", f"{error}; name a folder inside the app's") from error
-    if not folder.is_dir():
-        raise section.error("folder", f"there is no folder {text!r} in {section.path.parent}")
-    return folder.absolute()
 
 
 def _check_entry(section: Section, root: Path, entry: str) -> str:
