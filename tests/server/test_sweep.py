@@ -57,8 +57,10 @@ def test_results_and_deadlines_that_no_pass_has_looked_at_are_found(bench: Bench
 def test_uploads_whose_time_is_over_are_dropped_with_their_bytes(
     bench: Bench, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "uploads"
-    folder.mkdir()
+    layout = Layout(tmp_path / "project")
+    folder = layout.uploads
+    for place in (folder, layout.checkpoints):
+        place.mkdir(parents=True)
     for name, life in (("old", 10), ("new", 1000)):
         bench.store.execute(
             OpenUpload(
@@ -72,7 +74,7 @@ def test_uploads_whose_time_is_over_are_dropped_with_their_bytes(
         )
         (folder / name).write_bytes(b"abc")
     bench.later(11)
-    sweep_pass(bench.store, bench.clock, folder)
+    sweep_pass(bench.store, bench.clock, layout)
     assert [path.name for path in folder.iterdir()] == ["new"]
     with bench.store.reading() as db:
         assert db.fetch_one(UPLOAD_BY_NAME, name="old") is None
