@@ -21,7 +21,7 @@ from idlegrid_shared.sandbox.run import CheckpointError, SandboxProcess, run_san
 from .figure import Figure, Measured, Options
 
 TRIALS = 200
-ROUNDS_MIN, ROUNDS_MAX = 3, 9
+ROUNDS_MIN, ROUNDS_MAX = 7, 15
 START_WAIT_S = 120.0
 RUN_WAIT_S = 1_200.0
 ATTEMPTS_MAX = 20

@@ -170,6 +170,10 @@ class SimRunner(Runner):
         """Forget it; no event follows."""
         self._going.pop(key, None)
 
+    def leave(self, key: TaskKey) -> None:
+        """The same: what it left before is all that stays of it."""
+        self.stop(key)
+
 
 class SimAgent(Agent):
     """One life of a client, driven from outside."""
