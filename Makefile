@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format fuzz wasi-programs runtime clean
+.PHONY: help env demo serve test check format fuzz wasi-programs runtime bench same clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -50,6 +50,12 @@ wasi-programs: $(STAMP) ## run well-known C programs (SQLite, QuickJS, zstd ...)
 runtime: $(STAMP) ## an interpreter as one file for `idlegrid-server runtime add` (NAME=cpython)
 	@mkdir -p build
 	@$(PY) -m idlegrid runtime bundle $(or $(NAME),cpython) --out build/$(or $(NAME),cpython).runtime
+
+bench: $(STAMP) ## measure a figure (NAME=wasm-speed); without NAME: list them and their bars
+	@$(PY) -m benchmarks $(if $(NAME),run $(NAME),list)
+
+same: $(STAMP) ## the same bytes on every engine, and on an emulated aarch64 (an hour the first time)
+	@$(PY) -m benchmarks run same-everywhere
 
 clean: ## remove what was built (not the environment)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
