@@ -37,7 +37,10 @@ class WayRun(msgspec.Struct, frozen=True):
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What the units took at most, and the limits that would fit them."""
+    """What the units took at most, and the limits that would fit them.
+
+    Outside the sandbox ops and memory are not counted: they are 0 then, and so are the limits.
+    """
 
     ops: int
     cpu_s: float
@@ -98,8 +101,8 @@ def compute_needs(runs: Sequence[WayRun]) -> Needs:
         cpu_s=max(run.cpu_s for run in runs if run.way != PULLEY.name),
         memory_bytes=memory,
         output_bytes=max(run.output_bytes for run in runs),
-        suggested_max_ops=suggest_max_ops(ops),
-        suggested_memory_bytes=suggest_memory_bytes(memory),
+        suggested_max_ops=suggest_max_ops(ops) if ops else 0,
+        suggested_memory_bytes=suggest_memory_bytes(memory) if memory else 0,
     )
 
 

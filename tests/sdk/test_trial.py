@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -142,6 +143,21 @@ def test_a_failing_program_is_told_once_with_what_it_said(app: Path, try_units) 
 def test_no_unit_at_all_is_wrong_use(try_units) -> None:
     code, _ = try_units("10,1,start.txt\n", "--units", "0")
     assert code == 2
+
+
+def test_a_native_program_is_run_as_on_a_host_and_no_ops_are_made_up(
+    app: Path, tmp_path: Path, capfdbinary
+) -> None:
+    folder = tmp_path / "native"
+    shutil.copytree(app, folder, ignore=shutil.ignore_patterns("build"))
+    text = APP_TOML.replace('checkpoint = "auto"', 'runtime = "native"')
+    (folder / "app.toml").write_text(text)
+    (folder / "units.csv").write_text("turns,depth,start\n10,1,start.txt\n")
+    assert run(("app", "test", str(folder))) == 0
+    told = capfdbinary.readouterr().out.decode()
+    assert told.count("as on a host") == 2
+    assert told.count("not counted outside the sandbox") == 2
+    assert "other processors may differ" in told
 
 
 def run_of(**fields: object) -> WayRun:
