@@ -106,7 +106,7 @@ static double energy(void)
     return sum;
 }
 
-static void step(double dt)
+__attribute__((noinline)) static void step(double dt)
 {
     for (int i = 0; i < count; i++)
         for (int axis = 0; axis < 3; axis++) {

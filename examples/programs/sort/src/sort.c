@@ -77,7 +77,9 @@ static int before(const Hour *a, const Hour *b)
     return a->year != b->year ? a->year < b->year : a->hour < b->hour;
 }
 
-static void sort(Hour *values, Hour *other, size_t n)
+/* Apart, as sink() is: what makes a program able to be saved and continued slows only functions from
+   which the host can be called. */
+__attribute__((noinline)) static void sort(Hour *values, Hour *other, size_t n)
 {
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t low = 0; low < n; low += 2 * width) {
@@ -116,7 +118,7 @@ static int write_run(size_t n)
     return 1;
 }
 
-static void sink(Run *heap, int size, int at)
+__attribute__((noinline)) static void sink(Run *heap, int size, int at)
 {
     Run moving = heap[at];
     for (int child; (child = 2 * at + 1) < size; at = child) {
