@@ -16,11 +16,11 @@ from idlegrid_client.permission import (
     save_permission,
 )
 from idlegrid_shared.box.container.image import image_id, write_archive
-from idlegrid_shared.box.container.trial import container_offer
 from idlegrid_shared.box.native.wall import native_platform
 from idlegrid_shared.documents import Program
 from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.sandbox.limits import Limits
+from tests.engine import working_engine
 
 from . import guest
 from .simulator import SimulatedProject, serving, sha256
@@ -124,9 +124,7 @@ def test_what_is_denied_ends_and_goes_back(
 def test_a_container_runs_once_the_volunteer_allows_it(
     project: SimulatedProject, client: Client, program: bytes, tmp_path: Path
 ) -> None:
-    offer = container_offer()
-    if offer.engine is None:
-        pytest.skip(offer.reason)
+    engine = working_engine()
     root = tmp_path / "root"
     root.mkdir()
     (root / "hello").write_bytes(program)
@@ -151,8 +149,8 @@ def test_a_container_runs_once_the_volunteer_allows_it(
     assert report.profile == f"container-{native_platform()}"
     assert report.inline[0].data == b"native 1\n"
     store = client.data / "compiled" / "containers"
-    assert offer.engine.at(store).call("ps", "--all", "--quiet").out == ""
-    offer.engine.at(store).clear(store)
+    assert engine.at(store).call("ps", "--all", "--quiet").out == ""
+    engine.at(store).clear(store)
 
 
 def test_nothing_is_offered_unasked(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from idlegrid.fault import AppFileError, BuildError
 from idlegrid.local import run_local
 from idlegrid.release import make_releases
 from idlegrid_shared.box.container.process import read_entry
-from idlegrid_shared.box.container.trial import container_offer
 from idlegrid_shared.box.native.wall import native_platform
+from tests.engine import working_engine
 
 from .test_native_app import SOURCE, TOTAL
 
@@ -57,8 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="containers run on Linux only")
 def test_a_batch_runs_here_in_containers(folder: Path, tmp_path: Path) -> None:
-    if container_offer().engine is None:
-        pytest.skip(container_offer().reason)
+    working_engine()
     answer = run_local(read_app(folder), tmp_path / "out")
     assert answer.units == 2
     assert (tmp_path / "out" / "total").read_text() == "2 units\n"

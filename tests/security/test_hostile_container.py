@@ -23,12 +23,13 @@ from idlegrid_shared.box.container.image import (
 )
 from idlegrid_shared.box.container.process import ContainerProcess, read_entry
 from idlegrid_shared.box.container.store import IMAGES_MAX, ImageStore
-from idlegrid_shared.box.container.trial import container_offer, trial_program, try_engine
+from idlegrid_shared.box.container.trial import trial_program, try_engine
 from idlegrid_shared.box.native.wall import native_platform
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import WALLED_PLATFORMS, Program
 from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.sandbox.job import Outcome
+from tests.engine import working_engine
 
 from .native_lab import compile_hostile, make_order
 from .test_hostile_native import told, wait_until
@@ -69,10 +70,7 @@ ENDS = {
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     """The real one. Where none works, the last tests of this file are what can be tested."""
-    offer = container_offer()
-    if offer.engine is None:
-        pytest.skip(offer.reason)
-    return offer.engine
+    return working_engine()
 
 
 @pytest.fixture(scope="module")
