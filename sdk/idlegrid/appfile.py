@@ -86,8 +86,10 @@ def _check_kinds(head: Section, app: App) -> None:
         raise head.error(
             "homogeneous", f"is not needed: {app.runtime} programs give the same bytes everywhere"
         )
-    if walled and app.checkpoint == "auto":
-        raise head.error("checkpoint", f'"auto" is not possible for {app.runtime} programs')
+    if walled and app.checkpoint != "none":
+        raise head.error(
+            "checkpoint", f'"{app.checkpoint}" is not possible for {app.runtime} programs'
+        )
     for name, program in app.programs.items():
         if program.platforms and program.platforms != app.platforms:
             raise AppFileError(

@@ -140,6 +140,7 @@ def test_an_app_for_other_platforms_is_not_run_here(tmp_path: Path) -> None:
         ('runtime = "wasm"', 'runtime = "native"\nplatforms = ["linux-x86_64"]', "must run on the"),
         ('sources = ["square.c"]', 'sources = ["square.c"]\nplatforms = ["solaris"]', "run on"),
         ('runtime = "native"', 'runtime = "native"\ncheckpoint = "auto"', "not possible for"),
+        ('runtime = "native"', 'runtime = "native"\ncheckpoint = "app"', "not possible for"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, words: str) -> None:
