@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply import dispatch
 from idlegrid_server.store.sql.checkpoint import CHECKPOINTS_OF_TASKS, CheckpointRow
 
 from .world import SECOND, Host, World, digest, result
@@ -232,7 +233,13 @@ def test_a_checkpoint_is_no_output_of_its_task(world: World) -> None:
     assert (answer.fate, answer.missing) == ("missing_files", (digest(b"bytes"),))
 
 
-def test_units_without_migration_cost_no_statement_more(world: World) -> None:
+def test_units_without_migration_cost_no_statement_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*args: object) -> None:
+        raise AssertionError("checkpoints were asked for")
+
+    monkeypatch.setattr(dispatch, "_resumes", ask)
     world.batch(1)
     first, second = world.prove(world.host()), world.host()
     first.take()

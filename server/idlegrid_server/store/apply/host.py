@@ -52,7 +52,7 @@ def _insert(
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
         kind=machine.kind,
-        tasks_max=command.tasks_max or first_limit(machine.cores),
+        tasks_max=first_limit(machine.cores),
         now=command.now,
     )
     if host_id is None:

@@ -23,17 +23,13 @@ class EnrolResult(Result, frozen=True):
 
 
 class EnrolHost(Command[EnrolResult], frozen=True):
-    """Make a device known. ``token`` is the SHA-256 of an API token, if one was given.
-
-    ``tasks_max`` None: the cap in progress that fits its cores.
-    """
+    """Make a device known. ``token`` is the SHA-256 of an API token, if one was given."""
 
     answers: ClassVar[type[Result]] = EnrolResult
     device: bytes
     machine: MachineFacts
     subnet: str
     token: bytes | None = None
-    tasks_max: int | None = None
 
 
 class SetHostState(Command[Done], frozen=True):
