@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format fuzz wasi-programs runtime bench same clean
+.PHONY: help env demo serve test check format simulate fuzz wasi-programs runtime bench same clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -39,6 +39,9 @@ format: $(STAMP) ## mend lint and format where a machine can
 
 test: check ## everything that must hold before a change lands
 	@$(PY) -m pytest -n 2 --dist worksteal
+
+simulate: $(STAMP) ## a whole project under faults and cheats, by seed (SEEDS=1000 START=0)
+	@$(PY) -m tests.simulation --workers 2 --seeds $(or $(SEEDS),1000) --start $(or $(START),0)
 
 fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes (SECONDS=600)
 	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -e ".[fuzz]" || true

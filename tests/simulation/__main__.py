@@ -1,10 +1,9 @@
-"""Run seeds: ``python -m tests.simulation --seeds N --start S``."""
+"""Run seeds: ``python -m tests.simulation --seeds N --start S --workers W``."""
 
 import argparse
 import sys
-import time
 
-from .run import SeedFailed, run_seed
+from .campaign import run_campaign
 
 
 def main() -> int:
@@ -12,29 +11,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many")
     parser.add_argument("--start", type=int, default=0, help="the first")
-    parser.add_argument("--quiet", action="store_true", help="tell only what failed")
+    parser.add_argument("--workers", type=int, default=1, help="processes that run them")
+    parser.add_argument("--quiet", action="store_true", help="tell only what failed, and the end")
+    parser.add_argument("--each", action="store_true", help="a line for each seed")
     args = parser.parse_args()
-    failed = []
-    for seed in range(args.start, args.start + args.seeds):
-        began = time.monotonic()
-        try:
-            told = run_seed(seed)
-        except SeedFailed as error:
-            failed.append(seed)
-            print(error, file=sys.stderr, flush=True)
-            continue
-        if not args.quiet:
-            print(
-                f"seed {seed}: {told.happened} events, {told.continued} continued, "
-                f"in {told.virtual_s:.0f} virtual s "
-                f"({time.monotonic() - began:.1f} s), {told.server_kills} server kills, "
-                f"{told.client_kills} client kills, {told.receipts} receipts, "
-                f"{', '.join(told.states)}",
-                flush=True,
-            )
-    if failed:
-        print(f"{len(failed)} of {args.seeds} seeds failed: {failed}", file=sys.stderr)
-    return 1 if failed else 0
+    if args.seeds < 1 or args.workers < 1:
+        parser.error("--seeds and --workers must be at least 1")
+    told = run_campaign(
+        range(args.start, args.start + args.seeds),
+        workers=args.workers,
+        bar=not args.quiet and not args.each,
+        each=args.each,
+    )
+    return 1 if told.failed else 0
 
 
 if __name__ == "__main__":
