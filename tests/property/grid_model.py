@@ -93,7 +93,7 @@ class Grid:
         candidates = [
             Candidate(
                 unit.id,
-                any(task.state != "unsent" for task in unit.tasks),
+                int(any(task.state != "unsent" for task in unit.tasks)),
                 tuple(Peer(t.state, t.host_id, t.account_id, t.subnet) for t in unit.tasks),
             )
             for unit in self.units.values()

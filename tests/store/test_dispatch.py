@@ -2,6 +2,7 @@
 
 import pytest
 
+from idlegrid_server.domain.model import UnitPlan
 from idlegrid_server.store import command as c
 
 from .world import GIB, World, failure, result
@@ -185,4 +186,43 @@ def test_resumed_batch_sends_again(world: World) -> None:
         c.ResumeBatch(now=world.now, batch_id=batch_id, actor="account:1")
     ).changed
     assert len(world.host().take()) == 1
+    world.check()
+
+
+def reserve(world: World, unit_id: int, rank: int = 2) -> None:
+    """As a pass does with a retry."""
+    plan = UnitPlan(unit_id=unit_id, version=world.unit(unit_id).version, rank=rank)
+    assert world.store.execute(c.ApplyUnitPlans(now=world.now, plans=(plan,))).applied == 1
+
+
+def test_a_reserved_unit_goes_to_proven_hosts_first_of_all(world: World) -> None:
+    world.batch(3)
+    first = world.host().take(3)
+    reserve(world, first[1].unit_id)
+    assert world.unit(first[1].unit_id).rank == 2
+    novice, proven = world.host(), world.prove(world.host())
+    assert first[1].unit_id not in [task.unit_id for task in novice.take(3)]
+    assert proven.take(1)[0].unit_id == first[1].unit_id
+    assert world.unit(first[1].unit_id).rank == 2
+    world.check()
+
+
+def test_what_is_reserved_is_told_with_counts(world: World) -> None:
+    world.batch(2)
+    for task in world.host().take(2):
+        reserve(world, task.unit_id)
+    answer = world.host().exchange(want=1)
+    assert [(r.code, r.count) for r in answer.refusals] == [("reserved", 2)]
+    assert len(world.prove(world.host()).take(2)) == 2
+
+
+def test_a_reservation_ends_by_a_plan(world: World) -> None:
+    world.batch(1)
+    (task,) = world.host().take()
+    assert world.unit(task.unit_id).rank == 1
+    reserve(world, task.unit_id)
+    waiting = world.host()
+    assert waiting.take() == []
+    reserve(world, task.unit_id, rank=1)
+    assert waiting.take()[0].unit_id == task.unit_id
     world.check()

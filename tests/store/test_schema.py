@@ -6,12 +6,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from idlegrid_server.store import LocalStore, check_schema, migrate
 from idlegrid_server.store.command import StoreError
-from idlegrid_server.store.migrations import SchemaError, engine, newest_revision, sqlite_url
+from idlegrid_server.store.migrations import (
+    SchemaError,
+    config,
+    engine,
+    newest_revision,
+    sqlite_url,
+)
 from idlegrid_server.store.schema import REVISION, require_schema
 from idlegrid_server.store.sqlite import open_sqlite
 from idlegrid_server.store.tables import metadata
@@ -58,6 +65,28 @@ def test_path_with_a_space_and_a_percent_sign(tmp_path: Path) -> None:
     path.parent.mkdir()
     migrate(path)
     check_schema(path)
+
+
+def test_units_that_had_begun_are_at_rank_1(tmp_path: Path) -> None:
+    """A database of the version before ranks: its queues keep their order."""
+    path = tmp_path / "older.db"
+    made = engine(sqlite_url(path))
+    with made.connect() as connection:
+        alembic.upgrade(config(connection), "0003")
+        connection.commit()
+    made.dispose()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany(
+            "INSERT INTO work_unit (id, stage_id, batch_id, idx, state, target, args, n_tasks,"
+            " n_unsent, started) VALUES (?, 1, 1, ?, 'open', 2, '[]', 2, 1, ?)",
+            [(7, 0, 0), (8, 1, 1)],
+        )
+    migrate(sqlite_url(path))
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT id, rank FROM work_unit ORDER BY id").fetchall()
+        assert rows == [(7, 0), (8, 1)]
+        with pytest.raises(sqlite3.IntegrityError):
+            db.execute("UPDATE work_unit SET rank = 4")
 
 
 def test_program_knows_its_revision() -> None:

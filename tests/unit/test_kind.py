@@ -81,7 +81,7 @@ def test_a_bound_unit_goes_to_no_other_class_while_a_replica_lives(
 ) -> None:
     peers = tuple(Peer(state, host, None, f"net {host}") for state, host in tasks)
     host = HostSnapshot(id=1, state="trusted", subnet="home", tasks_max=10)
-    candidate = Candidate(7, True, peers, bound)
+    candidate = Candidate(7, 1, peers, bound)
     alive = any(peer.state in LIVE for peer in peers)
     choice = choose(host, [candidate], 1, ("host",), host_class)
     assert is_foreign(candidate, host_class) == (bool(bound) and bound != host_class and alive)
@@ -93,6 +93,6 @@ def test_a_bound_unit_goes_to_no_other_class_while_a_replica_lives(
 def test_the_refusal_counts_and_says_it() -> None:
     live = (Peer("in_progress", 2, None, "other"),)
     host = HostSnapshot(id=1, state="trusted", subnet="home", tasks_max=10)
-    units = [Candidate(n, True, live, "linux/aarch64") for n in range(3)]
+    units = [Candidate(n, 1, live, "linux/aarch64") for n in range(3)]
     (refusal,) = choose(host, units, 1, ("host",), "linux/x86_64").refusals
     assert refusal.text.startswith("3 units wait for a computer of the same kind")

@@ -470,7 +470,7 @@ def test_trap_4_there_is_a_way_back() -> None:
 
 def test_trap_10_a_host_never_satisfies_its_own_quorum() -> None:
     host = HostSnapshot(id=1, state="trusted", subnet="10.0.0.0/24", tasks_max=5)
-    mine = Candidate(7, True, (Peer("in_progress", 1, None, "10.0.0.0/24"),))
+    mine = Candidate(7, 1, (Peer("in_progress", 1, None, "10.0.0.0/24"),))
     assert choose(host, [mine], 1, ("host",)).units == ()
 
 

@@ -5,7 +5,7 @@ A new host starts small; confirmed results double its cap, each error or invalid
 slowed down).
 """
 
-from .model import HostState
+from .model import HostSnapshot, HostState
 
 LIMIT_PER_CORE_FIRST = 2
 LIMIT_PER_CORE_MAX = 8
@@ -23,6 +23,11 @@ def next_limit(limit: int, cores: int, valid: int, bad: int) -> int:
     top = max(first_limit(cores), min(LIMIT_MAX, LIMIT_PER_CORE_MAX * cores))
     grown = min(top, limit << min(valid, 10))
     return max(1, grown >> min(bad, 10))
+
+
+def is_proven(host: HostSnapshot) -> bool:
+    """Whether the host may be given what is reserved for hosts that have proven themselves."""
+    return host.house or host.state == "trusted"
 
 
 def next_state(state: HostState, n_valid: int) -> tuple[HostState, str] | None:

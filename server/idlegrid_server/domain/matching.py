@@ -1,4 +1,4 @@
-"""Which units a host gets: from a short list of candidates, started ones first.
+"""Which units a host gets: from a short list of candidates, nearest to completion first.
 
 `distinct` is the project's policy, a subset of {host, account, subnet}: no two live replicas of a
 unit may share what it names (TRUST.md J). Hosts of nobody in one subnet count as one account.
@@ -7,10 +7,18 @@ unit may share what it names (TRUST.md J). Hosts of nobody in one subnet count a
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from .host import is_proven
 from .model import Candidate, HostSnapshot, Peer, Value
 from .reason import REFUSAL
 
 Distinct = Literal["host", "account", "subnet"]
+
+#: Where a unit stands in its stage's queue. Higher ranks go first, to those who may have them.
+Rank = Literal[0, 1, 2, 3]
+FRESH: Rank = 0  # no task of it was ever sent
+BEGUN: Rank = 1  # some task was sent: the next one brings it nearer to its end
+RESERVED: Rank = 2  # a retry that only hosts get that have proven themselves
+NAMED: Rank = 3  # for the hosts that it names alone
 
 #: A replica in one of these states speaks, or may yet speak, for whoever has it.
 LIVE = frozenset({"in_progress", "success"})
@@ -100,18 +108,21 @@ def choose(
 ) -> Choice:
     """At most ``wanted`` units of ``candidates``, each once; ``wanted`` is what :func:`room` left.
 
-    The order of the candidates is kept, but started units go before fresh ones: nearest to
-    completion first. ``host_class`` is what of the host must be equal for all replicas of a unit;
-    "" if nothing must.
+    The order of the candidates is kept within a rank, and higher ranks go first: nearest to
+    completion. What is reserved goes to nobody who is not proven. ``host_class`` is what of the
+    host must be equal for all replicas of a unit; "" if nothing must.
     """
     chosen: list[int] = []
-    barred = foreign = 0
-    for candidate in sorted(candidates, key=lambda candidate: not candidate.started):
+    barred = foreign = reserved = 0
+    proven = is_proven(host)
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.rank):
         if len(chosen) >= wanted:
             break
         if candidate.unit_id in chosen:
             continue
-        if is_foreign(candidate, host_class):
+        if candidate.rank == RESERVED and not proven:
+            reserved += 1
+        elif is_foreign(candidate, host_class):
             foreign += 1
         elif is_barred(host, candidate.peers, distinct):
             barred += 1
@@ -119,5 +130,5 @@ def choose(
             chosen.append(candidate.unit_id)
     if len(chosen) >= wanted:
         return Choice(tuple(chosen))
-    counts = (("partner", barred), ("kind", foreign))
+    counts = (("partner", barred), ("kind", foreign), ("reserved", reserved))
     return Choice(tuple(chosen), tuple(RefusalCount(code, n) for code, n in counts if n))

@@ -77,6 +77,7 @@ class UnitSnapshot(Value, frozen=True):
     batch_state: BatchState = "running"
     stage_state: StageState = "running"
     placement: Placement = "grid"
+    rank: int = 0  # in its stage's queue: matching.RANKS
     #: Of its release: a program that writes its own checkpoints repeats work, and counts it twice.
     checkpoint: Checkpoint = "none"
 
@@ -114,6 +115,7 @@ class UnitPlan(Value, frozen=True):
     steps: tuple[UnitChange, ...] = ()
     tasks: tuple[TaskChange, ...] = ()
     new_tasks: int = 0  # tasks to create as unsent
+    rank: int | None = None  # in its stage's queue from now on (matching.RANKS); None = as it is
     target: int | None = None
     canonical_task: int | None = None
     canonical_manifest: bytes | None = None
@@ -197,7 +199,7 @@ class Candidate(Value, frozen=True):
     """A unit with an unsent task, and who has or had the others."""
 
     unit_id: int
-    started: bool
+    rank: int  # matching.RANKS
     peers: tuple[Peer, ...] = ()
     bound_to: str = ""  # the class of hosts that has it, if its stage wants them alike
 
@@ -211,3 +213,4 @@ class HostSnapshot(Value, frozen=True):
     subnet: str = ""
     in_progress: int = 0
     tasks_max: int = 1
+    house: bool = False  # the project's own

@@ -140,6 +140,7 @@ REFUSAL: Mapping[str, str] = _frozen(
         "profile": "{count} units need another version of the client's runtime.",
         "kind": "{count} units wait for a computer of the same kind as the one that began them.",
         "partner": "{count} units wait for a partner other than this computer, or its owner.",
+        "reserved": "{count} units wait for a computer whose results were confirmed before.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",
         "disk_low": "The server's disk is nearly full: it takes results and gives no new work.",

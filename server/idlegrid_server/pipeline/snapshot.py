@@ -54,6 +54,7 @@ def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow)
         batch_state=stage.batch_state,  # type: ignore[arg-type]
         stage_state=stage.state,  # type: ignore[arg-type]
         placement=stage.placement,  # type: ignore[arg-type]
+        rank=unit.rank,
         checkpoint=read_checkpoint(stage.release),
     )
 

@@ -295,7 +295,7 @@ work_unit = Table(
     Column("target", SmallInteger, nullable=False),
     Column("n_tasks", SmallInteger, nullable=False, server_default="0"),
     Column("n_unsent", SmallInteger, nullable=False, server_default="0"),
-    _flag("started"),  # some task was sent: nearest to completion goes first
+    Column("rank", SmallInteger, nullable=False, server_default="0"),  # domain/matching.py: RANKS
     Column("due_at", BigInteger),  # when a pass must look at it
     Column("args", Text, nullable=False),  # JSON list of strings
     Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
@@ -304,6 +304,7 @@ work_unit = Table(
     Column("canonical_manifest", LargeBinary(32)),
     _one_of("state", model.UnitState),
     CheckConstraint("n_unsent >= 0 AND n_unsent <= n_tasks", name="unsent"),
+    CheckConstraint("rank IN (0, 1, 2, 3)", name="rank"),
     CheckConstraint(
         "(state IN ('valid', 'assimilated', 'provisional')) <= (canonical_manifest IS NOT NULL)",
         name="canonical",
@@ -325,7 +326,7 @@ work_unit = Table(
     Index(
         "ix_unit_dispatch",
         "stage_id",
-        "started",
+        "rank",
         "id",
         sqlite_where=text("n_unsent > 0"),
         postgresql_where=text("n_unsent > 0"),

@@ -3,8 +3,9 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
-from idlegrid_server.domain.matching import RefusalCount, choose, room
+from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, RefusalCount, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
 from idlegrid_server.domain.model import Candidate, HostSnapshot, TaskSnapshot
 from idlegrid_server.domain.resend import find_lost
@@ -18,8 +19,9 @@ from idlegrid_server.store.sql import exchange as sql
 from idlegrid_server.store.sql import host as host_sql
 
 SECOND = 1_000_000
-SPARE = 2  # begun units looked at beyond what is wanted
+SPARE = 2  # units looked at beyond what is wanted
 WINDOW_MIN = 16  # the same, if none of those was enough
+WAITING_TOLD = 1_000  # reserved units that a refusal counts, at most
 STAGES_MAX = 64  # stages that an exchange knows of
 STAGES_TRIED = 4  # stages that it looks into
 KINDS_TOLD = 20
@@ -49,6 +51,7 @@ class _Search:
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
     foreign: int = 0
+    reserved: int = 0
 
     @property
     def left(self) -> int:
@@ -153,6 +156,7 @@ def give_tasks(
         subnet=command.subnet,
         in_progress=in_progress,
         tasks_max=host.tasks_max,
+        house=bool(host.house),
     )
     wanted, refusal = room(snapshot, want.tasks - resent)
     refusals = [] if refusal is None else [refusal]
@@ -181,36 +185,55 @@ def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
 
 
 def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
-    """Begun units first, then fresh ones, then begun ones that lie further behind."""
+    """The head of the queue first; if that is full of what the host must not have, look further."""
     db = search.db
     window = search.left + SPARE
-    begun = db.fetch_all(sql.CANDIDATES_BEGUN, stage_id=queue.id, limit=window)
-    _take(search, queue, begun)
-    if not search.left:
-        return
-    fresh = db.fetch_all(sql.CANDIDATES_FRESH, stage_id=queue.id, limit=search.left)
-    _take(search, queue, fresh)
-    if search.left and len(begun) == window:
-        _look_behind(search, queue, begun)
-    if not (begun or fresh) and db.fetch_one(sql.QUEUE_ANY, stage_id=queue.id) is None:
-        db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
+    head = db.fetch_all(
+        sql.CANDIDATES,
+        stage_id=queue.id,
+        reserved=window if is_proven(search.host) else 0,
+        limit=window,
+    )
+    _take(search, queue, head)
+    if search.left and len(head) == window:
+        _look_further(search, queue, head)
+    if not head:
+        waiting = db.fetch_one(sql.QUEUE_LENGTH, stage_id=queue.id, limit=WAITING_TOLD)
+        if not waiting:
+            db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
+        elif not is_proven(search.host):
+            search.reserved += waiting
 
 
-def _look_behind(search: _Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
-    """The head of the queue is full of units that this host must not have; others lie behind.
+def _look_further(search: _Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
+    """Fresh units that did not come into the window, then begun ones that lie further behind.
 
-    Look a little further, then from a point that differs from exchange to exchange.
+    Of these look a little beyond the head, then from a point that differs from exchange to
+    exchange.
     """
-    db = search.db
+    fresh = [unit.id for unit in head if unit.rank == FRESH]
+    _take_from(search, queue, FRESH, 1 + max(fresh, default=0), search.left, set())
+    if not search.left or fresh:
+        return
     seen = {unit.id for unit in head}
     window = max(WINDOW_MIN, 2 * search.left)
-    units = db.fetch_all(sql.CANDIDATES_BEGUN, stage_id=queue.id, limit=window)
+    units = _take_from(search, queue, BEGUN, 0, window, seen)
+    if search.left and len(units) == window:
+        seen.update(unit.id for unit in units)
+        point = _point(search, queue.id)
+        if point is not None:
+            _take_from(search, queue, BEGUN, point, window, seen)
+
+
+def _take_from(
+    search: _Search, queue: sql.QueueRow, rank: Rank, point: int, limit: int, seen: set[int]
+) -> list[sql.CandidateRow]:
+    """Take of the units of a rank from ``point`` on, save those seen; returns what was there."""
+    units = search.db.fetch_all(
+        sql.CANDIDATES_FROM, stage_id=queue.id, rank=rank, point=point, limit=limit
+    )
     _take(search, queue, [unit for unit in units if unit.id not in seen])
-    seen.update(unit.id for unit in units)
-    point = _point(search, queue.id) if search.left and len(units) == window else None
-    if point is not None:
-        units = db.fetch_all(sql.CANDIDATES_FROM, stage_id=queue.id, point=point, limit=window)
-        _take(search, queue, [unit for unit in units if unit.id not in seen])
+    return units
 
 
 def _point(search: _Search, stage_id: int) -> int | None:
@@ -236,9 +259,7 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
         else:
             replicas[task.unit_id].append(replica(task))
     candidates = [
-        Candidate(
-            unit.id, bool(unit.started), tuple(peers_of(replicas[unit.id])), unit.bound_to or ""
-        )
+        Candidate(unit.id, unit.rank, tuple(peers_of(replicas[unit.id])), unit.bound_to or "")
         for unit in units
         if unit.id in unsent
     ]
@@ -247,6 +268,7 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
     counts = {refusal.code: refusal.count for refusal in choice.refusals}
     search.barred += counts.get("partner", 0)
     search.foreign += counts.get("kind", 0)
+    search.reserved += counts.get("reserved", 0)
     if choice.units:
         resumes = _resumes(search, choice.units, replicas) if queue.migrates else {}
         _send(search, queue, choice.units, unsent, resumes)
@@ -333,6 +355,8 @@ def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[Refu
         found.append(RefusalCount("partner", search.barred))
     if search.foreign:
         found.append(RefusalCount("kind", search.foreign))
+    if search.reserved:
+        found.append(RefusalCount("reserved", search.reserved))
     too_big, smallest, foreign = 0, 0, 0
     for profile, needed, count in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
         if profile not in profiles:

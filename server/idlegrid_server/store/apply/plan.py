@@ -87,7 +87,10 @@ def _plan(
         canonical = (None, None)
     target = unit.target if plan.target is None else plan.target
     n_tasks = unit.n_tasks + plan.new_tasks
-    work.units.append((state, reason, target, n_tasks, unsent, plan.due_at, *canonical, unit.id))
+    rank = unit.rank if plan.rank is None else plan.rank
+    work.units.append(
+        (state, reason, target, n_tasks, unsent, rank, plan.due_at, *canonical, unit.id)
+    )
     work.new_tasks += [(unit.id, unit.n_tasks + i) for i in range(plan.new_tasks)]
     if plan.new_tasks:
         work.queued.add(unit.stage_id)

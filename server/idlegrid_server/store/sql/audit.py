@@ -104,9 +104,9 @@ STAGE_UNITS = Query(
 )
 UNIT_TASKS = Query(
     "audit_unit_tasks",
-    "unit {0} counts {1} tasks, {2} unsent, started {3}; it has {4}, {5}, {6}",
+    "unit {0} counts {1} tasks, {2} unsent, at rank {3}; it has {4}, {5}, {6}",
     """
-    SELECT u.id, u.n_tasks, u.n_unsent, u.started, COALESCE(t.n, 0), COALESCE(t.unsent, 0),
+    SELECT u.id, u.n_tasks, u.n_unsent, u.rank, COALESCE(t.n, 0), COALESCE(t.unsent, 0),
            COALESCE(t.sent, 0)
     FROM work_unit u LEFT JOIN (
         SELECT unit_id, COUNT(*) AS n,
@@ -115,7 +115,7 @@ UNIT_TASKS = Query(
         FROM task GROUP BY unit_id
     ) t ON t.unit_id = u.id
     WHERE u.n_tasks <> COALESCE(t.n, 0) OR u.n_unsent <> COALESCE(t.unsent, 0)
-       OR u.started <> COALESCE(t.sent, 0)
+       OR (u.rank < 2 AND u.rank <> COALESCE(t.sent, 0))
     """
     + LIMIT,
 )

@@ -47,7 +47,7 @@ class CandidateRow(NamedTuple):
     """A unit that has a task to send, and the class of hosts that it is bound to."""
 
     id: int
-    started: int
+    rank: int
     bound_to: str | None
 
 
@@ -132,32 +132,33 @@ QUEUES_UNFIT = Query(
     lambda row: (str(row[0]), int(row[1]), int(row[2])),
 )
 
-CANDIDATES_BEGUN = Query(
-    "candidates_begun",
-    "the head of a stage's queue: units that someone has begun, which go first",
+CANDIDATES = Query(
+    "candidates",
+    "the head of a stage's queue for a host: what is reserved for the proven if it is, then begun "
+    "units, then fresh ones, no more than a limit in all",
     """
-    SELECT id, 1, bound_to FROM work_unit
-    WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
-    {lock_free}
-    """,
-    CandidateRow._make,
-)
-CANDIDATES_FRESH = Query(
-    "candidates_fresh",
-    "units that nobody has begun",
-    """
-    SELECT id, 0, bound_to FROM work_unit
-    WHERE stage_id = :stage_id AND started = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
-    {lock_free}
+    SELECT * FROM (
+        SELECT id, rank, bound_to FROM work_unit
+        WHERE stage_id = :stage_id AND rank = 2 AND n_unsent > 0 ORDER BY id LIMIT :reserved
+        {lock_free}) AS reserved
+    UNION ALL SELECT * FROM (
+        SELECT id, rank, bound_to FROM work_unit
+        WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
+        {lock_free}) AS begun
+    UNION ALL SELECT * FROM (
+        SELECT id, rank, bound_to FROM work_unit
+        WHERE stage_id = :stage_id AND rank = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
+        {lock_free}) AS fresh
+    LIMIT :limit
     """,
     CandidateRow._make,
 )
 CANDIDATES_FROM = Query(
     "candidates_from",
-    "begun units from some point on, when the head of the queue holds none for this host",
+    "units of a rank from some point on, when the head of the queue holds none for this host",
     """
-    SELECT id, 1, bound_to FROM work_unit
-    WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0 AND id >= :point
+    SELECT id, rank, bound_to FROM work_unit
+    WHERE stage_id = :stage_id AND rank = :rank AND n_unsent > 0 AND id >= :point
     ORDER BY id LIMIT :limit {lock_free}
     """,
     CandidateRow._make,
@@ -176,17 +177,22 @@ QUEUE_BOUNDS = Query(
     "the first and last begun unit of a stage's queue",
     """
     SELECT
-        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0
          ORDER BY id LIMIT 1),
-        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0
          ORDER BY id DESC LIMIT 1)
     """,
     lambda row: (row[0], row[1]),
 )
-QUEUE_ANY = Query(
-    "queue_any",
-    "whether a stage has any task to send at all",
-    "SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT 1",
+QUEUE_LENGTH = Query(
+    "queue_length",
+    "whether a stage has any task to send at all, and how many units wait, counted up to a limit",
+    """
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT :limit
+    ) AS waiting
+    """,
+    lambda row: int(row[0]),
 )
 TASKS_SENT = Query(
     "tasks_sent",
@@ -201,8 +207,9 @@ UNITS_SENT = Query(
     "units_sent",
     "one task of each of these units goes out; a pass looks when it is overdue",
     """
-    UPDATE work_unit SET n_unsent = n_unsent - 1, started = 1, version = version + 1,
-        bound_to = :bound_to, due_at = CASE WHEN due_at < :check_at THEN due_at ELSE :check_at END
+    UPDATE work_unit SET n_unsent = n_unsent - 1, version = version + 1,
+        rank = CASE WHEN rank = 0 THEN 1 ELSE rank END, bound_to = :bound_to,
+        due_at = CASE WHEN due_at < :check_at THEN due_at ELSE :check_at END
     WHERE id {in:unit_ids}
     RETURNING id, stage_id, batch_id, idx, args, inputs
     """,

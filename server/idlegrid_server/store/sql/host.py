@@ -50,6 +50,7 @@ class CallerRow(NamedTuple):
     profiles: str
     tasks_max: int
     kind: str
+    house: int
 
 
 class StandingRow(NamedTuple):

@@ -18,6 +18,7 @@ class UnitRow(NamedTuple):
     target: int
     n_tasks: int
     n_unsent: int
+    rank: int
     due_at: int | None
     canonical_task: int | None
     canonical_manifest: bytes | None
@@ -154,7 +155,7 @@ UNITS_WITHOUT_PARTNER = Query(
     "how many begun units wait while no computer that asks may have a copy (of so many looked at)",
     """
     SELECT COUNT(*) FROM (
-      SELECT id FROM work_unit WHERE stage_id = :stage_id AND started = 1 AND n_unsent > 0
+      SELECT id FROM work_unit WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0
       ORDER BY id LIMIT :limit) AS u
     WHERE NOT EXISTS (
       SELECT 1 FROM host h WHERE h.state {in:states} AND h.last_seen_at >= :since
@@ -215,7 +216,8 @@ UNITS_DECIDED = Query(
     "what was decided about a unit",
     """
     UPDATE work_unit SET state = :state, reason = :reason, version = version + 1,
-        target = :target, n_tasks = :n_tasks, n_unsent = :n_unsent, due_at = :due_at,
+        target = :target, n_tasks = :n_tasks, n_unsent = :n_unsent, rank = :rank,
+        due_at = :due_at,
         canonical_task = :canonical_task, canonical_manifest = :canonical_manifest
     WHERE id = :unit_id
     """,
