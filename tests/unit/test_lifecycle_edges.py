@@ -11,6 +11,7 @@ from idlegrid_server.domain.model import (
     FailurePolicy,
     HostSnapshot,
     Peer,
+    Relation,
     StageSnapshot,
     UnitPlan,
     UnitSnapshot,
@@ -276,7 +277,35 @@ def test_e27_without_agreement_among_too_many_the_unit_fails() -> None:
 
 
 def test_e28_a_result_that_the_validator_cannot_read_is_an_error() -> None:
-    assert is_allowed("task", "success", "error")
+    a, b = bytes_of("a"), bytes_of("b")
+    looked = Relation(good=frozenset({a}), unreadable=frozenset({b}))
+    before = unit(returned(0, "a"), returned(1, "b"), relation=looked)
+    plan = decide(before)
+    check_plan(before, plan)
+    assert task_ends(plan) == {1: ("error", None)}
+    assert plan.new_tasks == 1
+    paid = unit(returned(0, "a"), msgspec.structs.replace(returned(1, "b"), credit_micro=7))
+    plan = decide(msgspec.structs.replace(paid, relation=looked))
+    assert task_ends(plan) == {1: (None, "invalid")}, "credit is only for results"
+
+
+def test_e28_another_validator_may_read_it_again() -> None:
+    unread = failed(1, "validator_error")
+    before = unit(returned(0, "a", verdict="inconclusive"), unread, failed(2), state="failed")
+    plan = reopen_unit(before, NOW)
+    check_plan(before, plan)
+    assert task_ends(plan) == {1: ("success", None)}
+
+
+def test_e29_while_a_validator_has_not_looked_the_unit_waits_and_its_tasks_go_on() -> None:
+    before = unit(returned(0, "a"), returned(1, "b"), silent(2), relation=Relation(), target=3)
+    plan = decide(before)
+    assert plan.compare
+    assert (plan.steps, plan.tasks, plan.new_tasks) == ((), (), 1)
+    errors = [failed(n) for n in range(2, 6)]
+    plan = decide(unit(returned(0, "a"), returned(1, "b"), *errors, relation=Relation()))
+    assert plan.compare
+    assert plan.steps == (), "a quorum that may stand was thrown away with the errors"
 
 
 def test_e30_a_straggler_is_compared_with_the_canonical_result_alone() -> None:

@@ -59,6 +59,24 @@ class TaskSnapshot(Value, frozen=True):
     credit_micro: int | None = None
 
 
+class Relation(Value, frozen=True):
+    """What a stage's validator has found out about a unit's outputs, by their manifests' hashes.
+
+    Pairs have the lower hash first. What stands in none of the sets is not known yet.
+    """
+
+    good: frozenset[bytes] = frozenset()  # passed the checks on a single output
+    failed: frozenset[bytes] = frozenset()  # broke one of them
+    unreadable: frozenset[bytes] = frozenset()
+    agree: frozenset[tuple[bytes, bytes]] = frozenset()
+    differ: frozenset[tuple[bytes, bytes]] = frozenset()
+
+    @property
+    def bad(self) -> frozenset[bytes]:
+        """Outputs that nothing needs to be compared with."""
+        return self.failed | self.unreadable
+
+
 class UnitSnapshot(Value, frozen=True):
     """A work unit with all its tasks, and what of its batch bears on it."""
 
@@ -80,6 +98,8 @@ class UnitSnapshot(Value, frozen=True):
     rank: int = 0  # in its stage's queue: matching.RANKS
     #: Of its release: a program that writes its own checkpoints repeats work, and counts it twice.
     checkpoint: Checkpoint = "none"
+    #: None: results agree when their bytes do. Else: as far as the stage's validator has looked.
+    relation: Relation | None = None
 
 
 class TaskChange(Value, frozen=True):
@@ -123,6 +143,7 @@ class UnitPlan(Value, frozen=True):
     retract: bool = False  # a reopened unit's output leaves the index
     due_at: int | None = None  # when to look again; None = only when something happens
     alerts: tuple[Alert, ...] = ()
+    compare: bool = False  # the stage's validator must look at outputs first
 
 
 class StageSnapshot(Value, frozen=True):

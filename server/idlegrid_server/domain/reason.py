@@ -60,6 +60,8 @@ TASK: Mapping[str, str] = _frozen(
         "undecided": "The unit ended without a canonical result.",
         "retired": "The unit's results were removed already.",
         "validator_error": "The validator could not read it.",
+        "fails_check": "Its output broke a rule that the app sets for every single output.",
+        "read_again": "Its unit was opened again, and another validator is to read it.",
     }
 )
 

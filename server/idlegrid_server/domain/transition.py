@@ -55,6 +55,7 @@ TASK: Table = MappingProxyType(
         ("timed_out", "error"): "reported late",
         ("timed_out", "aborted"): "reported late",
         ("success", "error"): "the validator could not read it",
+        ("error", "success"): "another validator is to read it",
     }
 )
 

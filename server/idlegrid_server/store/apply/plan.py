@@ -113,8 +113,8 @@ def _task(work: _Work, task: sql.ChangingRow, change: TaskChange) -> None:
         if host is not None:
             host.in_progress -= state == ENDED_FROM
             host.timed_out += change.state == "timed_out"
-            host.error += change.state == "error"
-            host.success -= state == "success"
+            host.error += (change.state == "error") - (state == "error")
+            host.success += (change.state == "success") - (state == "success")
         state = change.state
         verdict = "pending" if state == "success" else None
     if change.verdict is not None and change.verdict != verdict:
