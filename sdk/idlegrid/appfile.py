@@ -13,6 +13,7 @@ from idlegrid_shared.documents import (
     Checkpoint,
     Homogeneous,
     Policy,
+    Replication,
     Runtime,
 )
 from idlegrid_shared.manifest import ManifestError, check_name
@@ -184,10 +185,15 @@ def _program(path: Path, name: str, table: object, runtime: Runtime) -> ProgramS
 def _policy(path: Path, table: object) -> Policy:
     section = Section(path, "policy", table)
     default = Policy()
-    values = {
-        field: section.integer(field, str(getattr(default, field)), getattr(default, field))
-        for field in Policy.__struct_fields__
-    }
+    values: dict[str, Any] = {}
+    for field in Policy.__struct_fields__:
+        usual = getattr(default, field)
+        if field == "replication":
+            values[field] = _choice(section, field, get_args(Replication), usual)
+        elif isinstance(usual, float):
+            values[field] = section.number(field, str(usual), usual)
+        else:
+            values[field] = section.integer(field, str(usual), usual)
     section.close()
     if "quorum" in section.table and "replicas" not in section.table:
         values["replicas"] = max(values["replicas"], values["quorum"])

@@ -82,6 +82,10 @@ class Program(Document, frozen=True):
         return {entry.sha256: entry.bytes for entry in (self.module, *self.files)}
 
 
+#: How results come to be believed; see :class:`Policy`.
+Replication = Literal["fixed", "adaptive", "credibility"]
+
+
 class Policy(Document, frozen=True):
     """How an app's units are replicated, retried and given up (BOINC.md A1, A2).
 
@@ -89,6 +93,13 @@ class Policy(Document, frozen=True):
     fails at more than ``max_errors`` errors, when it would need more than ``max_tasks`` tasks, or
     at more than ``max_successes`` results without agreement. ``deadline_s`` counts from dispatch;
     ``grace_s`` more pass before the server gives the task up.
+
+    That is ``replication = "fixed"``. The two others start with one task of each unit. `adaptive`
+    is BOINC's rule (BOINC.md 2.11a): a host with ten agreed results in a row is mostly believed,
+    any other is checked by ``quorum`` results. `credibility` bounds the error (TRUST.md): a result
+    is accepted when it is right with a probability of 1 - ``error_max``, taking ``assumed_bad`` of
+    all hosts for liars; the share ``audit`` of a proven host's tasks is checked in secret, and what
+    it says alone is final after ``finality`` further checks that it passed.
     """
 
     quorum: int = 2
@@ -98,6 +109,16 @@ class Policy(Document, frozen=True):
     max_successes: int = 6
     deadline_s: int = 86_400
     grace_s: int = 0
+    replication: Replication = "fixed"
+    error_max: float = 1e-3
+    assumed_bad: float = 0.02
+    audit: float = 0.1
+    finality: int = 20
+
+    @property
+    def first_tasks(self) -> int:
+        """Tasks that a unit begins with."""
+        return self.replicas if self.replication == "fixed" else 1
 
     def check(self) -> None:
         """Raise ``ValueError`` with a plain sentence if the numbers contradict each other."""
@@ -109,11 +130,15 @@ class Policy(Document, frozen=True):
             ("max_successes", 1, 1000),
             ("deadline_s", 1, 366 * 86_400),
             ("grace_s", 0, 366 * 86_400),
+            ("error_max", 1e-9, 0.1),
+            ("assumed_bad", 1e-4, 0.4),
+            ("audit", 0.01, 1),
+            ("finality", 0, 1000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"policy: {name} = {value} must lie between {low} and {high}")
-        if self.replicas < self.quorum:
+        if self.replication == "fixed" and self.replicas < self.quorum:
             raise ValueError("policy: replicas must be at least quorum")
         if self.max_tasks < self.replicas:
             raise ValueError("policy: max_tasks must be at least replicas")

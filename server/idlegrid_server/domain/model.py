@@ -77,6 +77,50 @@ class Relation(Value, frozen=True):
         return self.failed | self.unreadable
 
 
+class Standing(Value, frozen=True):
+    """What is known of a host, for the kind of work that a unit is (see :mod:`.trust`).
+
+    ``passed`` and ``failed`` are sums of checks, faded until now; ``checks`` counts all those that
+    its app's finality counts and never falls; ``streak`` is its agreed results in a row.
+    """
+
+    host_id: int
+    state: HostState = "new"
+    house: bool = False
+    passed: float = 0.0
+    failed: float = 0.0
+    checks: int = 0
+    streak: int = 0
+    caught_at: int | None = None  # when it last failed a check: what it returned before is void
+
+
+class Fleet(Value, frozen=True):
+    """The hosts that were seen lately and may compute a unit: all, and those proven for it."""
+
+    active: int = 0
+    proven: int = 0
+
+
+class Check(Value, frozen=True):
+    """What a decided unit says of one host.
+
+    ``earns``: the others would have been believed without it, so that it adds to the host's trust;
+    without that it only counts for the finality of what the host said before.
+    """
+
+    host_id: int
+    passed: bool
+    earns: bool
+    weight: float = 1.0
+
+
+class Hold(Value, frozen=True):
+    """A single result waits until its host's ``checks`` have come to ``final_at``."""
+
+    host_id: int
+    final_at: int
+
+
 class UnitSnapshot(Value, frozen=True):
     """A work unit with all its tasks, and what of its batch bears on it."""
 
@@ -100,6 +144,14 @@ class UnitSnapshot(Value, frozen=True):
     checkpoint: Checkpoint = "none"
     #: None: results agree when their bytes do. Else: as far as the stage's validator has looked.
     relation: Relation | None = None
+    #: Of the hosts of its tasks; one that is not here is new.
+    standings: tuple[Standing, ...] = ()
+    fleet: Fleet = Fleet()
+    #: Decides which singles are audited; no host can know it.
+    draw_seed: bytes = b""
+    hold: Hold | None = None  # of a provisional unit
+    typical_ops: int = 0  # of a task of its app; 0 = not known
+    reserved_until: int | None = None
 
 
 class TaskChange(Value, frozen=True):
@@ -144,6 +196,9 @@ class UnitPlan(Value, frozen=True):
     due_at: int | None = None  # when to look again; None = only when something happens
     alerts: tuple[Alert, ...] = ()
     compare: bool = False  # the stage's validator must look at outputs first
+    checks: tuple[Check, ...] = ()  # what it says of hosts, once
+    hold: Hold | None = None  # set with the step to provisional; any other step ends it
+    reserved_until: int | None = None  # with rank 2: from then on anybody may have it
 
 
 class StageSnapshot(Value, frozen=True):

@@ -99,7 +99,7 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
     fresh = command.units[stage.created - command.offset :]
     if not fresh:
         return c.InsertUnitsResult("ok", stage.created)
-    target = policy(stage.policy).replicas
+    target = policy(stage.policy).first_tasks
     first = stage.created
     db.execute_many(
         unit_sql.UNITS_INSERT,
