@@ -126,7 +126,14 @@ def _load_task(folder: TaskFolder, fingerprint: str, say: Say) -> TaskState | No
         return None
     shutil.rmtree(folder.out, ignore_errors=True)
     return msgspec.structs.replace(
-        task, phase="new", result=None, sending=(), tries=0, retry_at=0, wants_reoffer=False
+        task,
+        phase="new",
+        result=None,
+        sending=(),
+        tries=0,
+        retry_at=0,
+        wants_reoffer=False,
+        checkpoint=None,  # a newer one may lie there: it is told of when the task goes on from it
     )
 
 

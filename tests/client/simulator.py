@@ -95,6 +95,7 @@ class SimulatedProject:
         self.done: dict[str, tuple[str, Report]] = {}  # task → device and its report
         self.uploads: dict[str, bytearray] = {}
         self.upload_names: dict[str, str] = {}  # name → hash
+        self.checkpoint_ops: dict[str, int] = {}  # hash of a checkpoint → its ops, as claimed
         self.hosts: set[str] = set()
         self.left: set[str] = set()
         self.seen: dict[str, tuple[int, str, str]] = {}  # device → seq, request id, body hash
@@ -265,6 +266,8 @@ class SimulatedProject:
     def open_upload(self, order: UploadOpen) -> UploadState:
         name = f"up_{len(self.upload_names)}"
         self.upload_names[name] = order.sha256
+        if order.checkpoint_ops is not None:
+            self.checkpoint_ops[order.sha256] = order.checkpoint_ops
         self.uploads.setdefault(order.sha256, bytearray())
         return self.upload_state(name, order.bytes)
 

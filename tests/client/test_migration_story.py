@@ -7,13 +7,14 @@ from idlegrid_client.core.event import (
     CheckpointSent,
     DownloadFailed,
     DownloadFinished,
+    Started,
     Timer,
 )
-from idlegrid_client.core.instruction import Notify, SendCheckpoint, StartTask
+from idlegrid_client.core.instruction import Notify, SaveTask, SendCheckpoint, StartTask
 from idlegrid_client.core.limit import CHECKPOINT_RETRY_S, CHECKPOINT_SEND_S
 from idlegrid_client.core.model import CheckpointHere, FileNeed
 
-from .story import MODULE, US, P, Story, offer
+from .story import MODULE, US, P, Story, changed, offer, project
 from .test_task_story import of
 
 FIRST = CheckpointHere("11" * 32, 500, 1_000)
@@ -47,6 +48,22 @@ def test_the_agent_wakes_up_when_the_next_may_go() -> None:
     story.tell(CheckpointSent(P, "task_1", FIRST.sha256))
     story.tell(CheckpointMade(P, "task_1", SECOND))
     assert story.wait <= story.now + int(CHECKPOINT_SEND_S * US)
+
+
+def test_what_the_server_has_is_written_down_and_not_sent_again_after_a_restart() -> None:
+    story = running()
+    story.tell(CheckpointMade(P, "task_1", FIRST))
+    (saved,) = of(story.tell(CheckpointSent(P, "task_1", FIRST.sha256)), SaveTask)
+    assert saved.task.checkpoint_sent == FIRST.sha256
+    again = Story()
+    left = changed(saved.task, phase="new", checkpoint=None)
+    again.tell(Started((project(),), (left,)))
+    again.tell(DownloadFinished(P, MODULE))
+    assert of(again.tell(CheckpointMade(P, "task_1", FIRST)), SendCheckpoint) == []
+    again.later(CHECKPOINT_SEND_S)
+    assert of(again.tell(CheckpointMade(P, "task_1", SECOND)), SendCheckpoint) == [
+        SendCheckpoint(P, "task_1", SECOND)
+    ]
 
 
 def test_an_app_that_does_not_migrate_sends_none() -> None:

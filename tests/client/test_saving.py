@@ -220,9 +220,10 @@ def checkpoint_of(client: Client) -> Path:
     return folder / "checkpoints" / "last"
 
 
-def stop_in_the_middle(project: SimulatedProject, client: Client) -> None:
+def stop_in_the_middle(project: SimulatedProject, client: Client, *, migrate: bool = False) -> None:
     """A real agent with a task that takes seconds; SIGTERM comes while it runs."""
-    release = project.add_release(guest.patient(ROUNDS), LIMITS, checkpoint="auto")
+    program = guest.patient(ROUNDS)
+    release = project.add_release(program, LIMITS, checkpoint="auto", migrate=migrate)
     project.add_task("task_1", release)
     client.attach()
     process = client.start()
@@ -254,15 +255,29 @@ def test_a_client_that_is_stopped_goes_on_from_where_it_was(
     assert before[:8] == b"IDLGCKP1"
 
 
+def test_what_lies_on_the_disk_goes_to_the_server_when_the_task_goes_on(
+    project: SimulatedProject, client: Client
+) -> None:
+    """It was written while the client ended, too late to be sent; the next is ten minutes away."""
+    stop_in_the_middle(project, client, migrate=True)
+    left = checkpoint_of(client).read_bytes()
+    assert sha256(left) not in project.uploads
+    client.finish()
+    assert project.done["task_1"][1].outcome == "success"
+    assert bytes(project.uploads[sha256(left)]) == left
+    assert 0 < project.checkpoint_ops[sha256(left)] < project.done["task_1"][1].ops
+
+
 def test_a_rotten_checkpoint_is_deleted_with_a_note(
     project: SimulatedProject, client: Client
 ) -> None:
-    stop_in_the_middle(project, client)
+    stop_in_the_middle(project, client, migrate=True)
     path = checkpoint_of(client)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     client.finish()
+    assert not project.checkpoint_ops, "a checkpoint that nobody can use was sent"
     assert project.done["task_1"][1].outcome == "success"
     notes = [e for e in read_entries(DataFolder(client.data)) if e.code == "checkpoint_lost"]
     assert len(notes) == 1

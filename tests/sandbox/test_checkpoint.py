@@ -73,7 +73,7 @@ def test_writing_a_checkpoint_changes_nothing_for_the_run_itself(
         outcome = process.wait(240)
     assert taken > 0
     assert outcome is not None
-    assert figures(outcome) == figures(whole)
+    assert figures(outcome) == figures(whole), outcome
 
 
 def test_a_chain_of_interruptions(job: SandboxJob, whole: Outcome) -> None:

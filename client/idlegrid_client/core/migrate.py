@@ -5,7 +5,7 @@ They only ever save somebody's time: one at a time, seldom, and nothing waits fo
 
 from .draft import Draft
 from .event import CheckpointLost, CheckpointMade, CheckpointNotSent, CheckpointSent
-from .instruction import Notify, SendCheckpoint
+from .instruction import Notify, SaveTask, SendCheckpoint
 from .limit import CHECKPOINT_RETRY_S, CHECKPOINT_SEND_S, US
 from .model import UNFINISHED, TaskState
 
@@ -29,12 +29,13 @@ def checkpoint_sent(draft: Draft, event: CheckpointSent) -> None:
     """The next one goes after a while."""
     task = draft.tasks.get((event.project, event.task))
     if task is not None:
-        draft.task(
+        changed = draft.task(
             task,
             checkpoint_sent=event.sha256,
             checkpoint_sending=False,
             checkpoint_at=draft.now + int(CHECKPOINT_SEND_S * US),
         )
+        draft.emit(SaveTask(changed))  # or a restart would send it once more
 
 
 def checkpoint_not_sent(draft: Draft, event: CheckpointNotSent) -> None:

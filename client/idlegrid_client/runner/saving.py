@@ -16,6 +16,7 @@ from idlegrid_client.core.event import CheckpointLost, CheckpointMade, Event
 from idlegrid_client.core.limit import DISK_FREE_MIN_BYTES, START_TRIES_MAX
 from idlegrid_client.core.model import CheckpointHere, TaskState
 from idlegrid_client.core.save import seconds_to_next_save
+from idlegrid_client.durable import hash_file
 from idlegrid_client.layout import TaskFolder
 from idlegrid_client.machine.facts import disk_free_bytes
 from idlegrid_shared.box.box import Box, CheckpointingBox
@@ -53,6 +54,8 @@ class Saving:
         self._post = post
         self._began_s = time.monotonic()
         self._wait_s = seconds_to_next_save(0.0)
+        #: The agent knows of the checkpoint on the disk, if there is one.
+        self._is_told = task.checkpoint is not None
 
     # --- starting
 
@@ -89,6 +92,7 @@ class Saving:
 
     def follow(self, box: Box, order: BoxOrder) -> None:
         """Checkpoint the running task if it is time."""
+        self._tell_resumed(box, order)
         if order.checkpoint == "none" or time.monotonic() - self._began_s < self._wait_s:
             return
         tried_s = time.monotonic()
@@ -98,6 +102,22 @@ class Saving:
             took_s = time.monotonic() - tried_s
         self._began_s = time.monotonic()
         self._wait_s = seconds_to_next_save(took_s)
+
+    def _tell_resumed(self, box: Box, order: BoxOrder) -> None:
+        """Tell of the checkpoint that an earlier life of the agent left, once it has proved good.
+
+        The next one may be long in coming, and until then nobody else could go on from this one.
+        """
+        if self._is_told or order.resume != str(self._folder.checkpoint):
+            return
+        ops = box.progress.resumed_ops
+        if ops:
+            sha256, size = hash_file(self._folder.checkpoint)
+            self._tell(CheckpointHere(sha256, size, ops))
+
+    def _tell(self, here: CheckpointHere) -> None:
+        self._is_told = True
+        self._post(CheckpointMade(self._task.project, self._task.id, here))
 
     def leave(self, box: Box, order: BoxOrder) -> bool:
         """Checkpoint the running task and end it there; whether that went well."""
@@ -117,8 +137,7 @@ class Saving:
         if disk_free_bytes(self._folder.root) < room:
             raise CheckpointError("the disk is nearly full")
         made = box.checkpoint(self._folder.checkpoint.name, stop=stop, timeout_s=timeout_s)
-        here = CheckpointHere(made.sha256, made.bytes, made.ops)
-        self._post(CheckpointMade(self._task.project, self._task.id, here))
+        self._tell(CheckpointHere(made.sha256, made.bytes, made.ops))
         return made.took_s
 
     # --- ending

@@ -161,8 +161,7 @@ class Guest:
     ) -> tuple[str, str, int]:
         """Run ``_start``; returns (reason, message, exit code). ``before`` runs at host calls."""
         store = wasmtime.Store(self._engine)
-        ops = self._snapshot.ops if self._snapshot is not None else 0
-        store.set_fuel(self.limits["max_ops"] - ops)
+        store.set_fuel(self.limits["max_ops"] - self.snapshot_ops)
         store.set_limits(
             memory_size=self.limits["memory_bytes"],
             table_elements=TABLE_ELEMENTS_MAX,
@@ -313,6 +312,11 @@ class Guest:
         return reason, message, code
 
     # --- figures
+
+    @property
+    def snapshot_ops(self) -> int:
+        """Ops of the checkpoint that the run goes on from; 0 without one."""
+        return self._snapshot.ops if self._snapshot is not None else 0
 
     def ops(self) -> int:
         """Fuel used so far; call it only from a host call or after the run."""

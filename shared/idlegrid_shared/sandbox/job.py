@@ -138,6 +138,8 @@ class Progress(msgspec.Struct, frozen=True):
     peak_memory_bytes: int = 0
     #: False while the module is still being compiled.
     started: bool = False
+    #: Ops of the checkpoint that it goes on from: once it is back there, and 0 before.
+    resumed_ops: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

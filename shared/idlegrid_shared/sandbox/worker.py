@@ -58,6 +58,8 @@ class Run:
         self.send = send
         self.guest = Guest(job)
         self.started = False
+        #: Ops of the checkpoint, once the program is back where it was saved.
+        self.resumed_ops = 0
         #: True when a report may be sent; the watcher sets it, the report clears it.
         self.due = True
         self.gaps = Gaps() if job["measure_gaps"] else None
@@ -75,6 +77,7 @@ class Run:
         checkpointer = self.guest.checkpointer
         if checkpointer is not None and checkpointer.at_call(name, arguments):
             return True
+        self.resumed_ops = self.guest.snapshot_ops
         if self.gaps is not None:
             self.gaps.mark(self.guest.ops())
         if name != "progress":  # which reports the new figure itself
@@ -95,6 +98,7 @@ class Run:
             "ops": self.guest.ops(),
             "peak_memory_bytes": self.guest.peak_memory_bytes(),
             "started": self.started,
+            "resumed_ops": self.resumed_ops,
         }
         self.send({"progress": self.figures})
 
