@@ -5,7 +5,8 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format simulate fuzz wasi-programs runtime bench same clean
+.PHONY: help env demo serve test check format simulate fuzz wasi-programs numpy-grid runtime bench
+.PHONY: same clean
 
 help: ## show this text
 	@echo "Idlegrid. Targets:"
@@ -49,6 +50,9 @@ fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes
 
 wasi-programs: $(STAMP) ## run well-known C programs (SQLite, QuickJS, zstd ...) in the sandbox
 	@$(PY) -m tests.wasi_programs
+
+numpy-grid: $(STAMP) ## a numpy app through a real server and client (ten minutes, 3 GB of memory)
+	@$(PY) -m pytest -q tests/python/numpy_grid.py
 
 runtime: $(STAMP) ## an interpreter as one file for `idlegrid-server runtime add` (NAME=cpython)
 	@mkdir -p build

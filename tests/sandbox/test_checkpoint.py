@@ -1,6 +1,7 @@
 """A run that was checkpointed and killed goes on elsewhere as if nothing had been."""
 
 import random
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,29 @@ def test_writing_a_checkpoint_changes_nothing_for_the_run_itself(
     assert taken > 0
     assert outcome is not None
     assert figures(outcome) == figures(whole), outcome
+
+
+def test_an_order_that_comes_too_late_does_not_cost_the_result(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is gone already, and the order stays in the pipe's buffer."""
+    orders: list[CheckpointError] = []
+
+    def order_late(ended: subprocess.Popen[bytes]) -> None:
+        ended.wait(30)
+        try:
+            process.checkpoint(timeout_s=0)
+        except CheckpointError as error:
+            orders.append(error)
+
+    monkeypatch.setattr(SandboxProcess, "_await_exit", staticmethod(order_late))
+    saved = str(lab.folder / "saved")
+    process = SandboxProcess(lab.job("(nop)", checkpoint="app", checkpoint_dir=saved))
+    process.launch()
+    outcome = process.wait(60)
+    assert outcome is not None
+    assert [str(error) for error in orders] == ["the program has just ended"]
+    assert outcome.reason == "ok", outcome
 
 
 def test_a_chain_of_interruptions(job: SandboxJob, whole: Outcome) -> None:

@@ -1,5 +1,6 @@
 """The parent's side of the sandbox: start a worker, follow it, suspend it, end it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -318,7 +319,22 @@ class SandboxProcess:
         Path(self.job.output_dir).mkdir(parents=True, exist_ok=True)
         if self.job.checkpoint_dir is not None:
             Path(self.job.checkpoint_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with subprocess.Popen(
+        outcome = None
+        # An order that came too late for the worker stays in the pipe's buffer: closing tells so.
+        with contextlib.suppress(BrokenPipeError), self._start_worker() as process:
+            with self._lock:
+                self._process = process
+                if self._ended_as is not None:
+                    process.kill()
+            self._launched.set()
+            try:
+                outcome = self._converse(process)
+            finally:
+                process.kill()
+        return outcome
+
+    def _start_worker(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -328,16 +344,7 @@ class SandboxProcess:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             # Its own group: a Ctrl-C in the parent's terminal is the parent's business.
             process_group=None if sys.platform == "win32" else 0,
-        ) as process:
-            with self._lock:
-                self._process = process
-                if self._ended_as is not None:
-                    process.kill()
-            self._launched.set()
-            try:
-                return self._converse(process)
-            finally:
-                process.kill()
+        )
 
     def _converse(self, process: subprocess.Popen[bytes]) -> Outcome | None:
         if process.stdin is None or process.stdout is None:
