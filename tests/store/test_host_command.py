@@ -3,8 +3,9 @@
 import pytest
 
 from idlegrid_server.store import command as c
+from idlegrid_server.store.sql.host import HOST_LIKENESSES, LikenessRow
 
-from .world import World, digest
+from .world import SECOND, World, digest, failure, result
 
 FACTS = c.MachineFacts("laptop", "{}", 2, 2**30, ("engine1",))
 
@@ -125,3 +126,29 @@ def test_limit_and_owner_change_once(world: World) -> None:
     assert not world.store.execute(owner).changed
     assert (host.row().tasks_max, host.row().account_id) == (3, world.account_id)
     world.check()
+
+
+def test_what_a_host_has_shown_of_itself_is_summed_over_its_results(world: World) -> None:
+    """For made-up hosts like it: only results count, and only those of lately."""
+    world.batch(2)
+    host, silent = world.host(), world.host(subnet="10.9.0.0/24")
+    one, other = host.take(2)
+    silent.exchange()
+    world.later(300)
+    host.exchange(
+        result(one.task_id, b"a", ops=4_000, elapsed_us=100 * SECOND), failure(other.task_id)
+    )
+    with world.store.reading() as db:
+        assert db.fetch_all(HOST_LIKENESSES, since=0, limit=10) == [
+            LikenessRow(
+                id=host.id,
+                cores=host.row().cores,
+                n_success=1,
+                n_error=1,
+                n_results=1,
+                ops=4_000,
+                elapsed_us=100 * SECOND,
+                stayed_us=300 * SECOND,
+            )
+        ]
+        assert db.fetch_all(HOST_LIKENESSES, since=world.now + 1, limit=10) == []

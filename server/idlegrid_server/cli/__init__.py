@@ -25,6 +25,7 @@ from .publisher import delegations, publisher
 from .runtime import runtime
 from .serve import serve
 from .show import join_link, settings
+from .whatif import whatif
 
 TOLD = (
     ConfigError,
@@ -54,6 +55,7 @@ for command in (
     incidents,
     recount_,
     settings,
+    whatif,
 ):
     cli.add_command(command)
 

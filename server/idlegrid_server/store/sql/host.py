@@ -172,3 +172,31 @@ HOST_COUNT = Query(
     WHERE id = :host_id
     """,
 )
+
+
+class LikenessRow(NamedTuple):
+    """What a host has shown of itself: sums over its results."""
+
+    id: int
+    cores: int
+    n_success: int
+    n_error: int
+    n_results: int
+    ops: int
+    elapsed_us: int
+    stayed_us: int  # between sending and receiving
+
+
+HOST_LIKENESSES = Query(
+    "host_likenesses",
+    "how fast and how steady the hosts seen lately are, to make up others like them",
+    """
+    SELECT h.id, h.cores, h.n_success, h.n_error, COUNT(*), SUM(t.ops), SUM(t.elapsed_us),
+           SUM(t.received_at - t.sent_at)
+    FROM host h JOIN task t ON t.host_id = h.id
+    WHERE h.last_seen_at >= :since AND t.state = 'success' AND t.received_at >= :since
+      AND t.ops > 0 AND t.elapsed_us > 0
+    GROUP BY h.id, h.cores, h.n_success, h.n_error ORDER BY h.id LIMIT :limit
+    """,
+    lambda row: LikenessRow(*(int(value) for value in row)),
+)
