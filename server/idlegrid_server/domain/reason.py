@@ -152,6 +152,8 @@ REFUSAL: Mapping[str, str] = _frozen(
         "profile": "{count} units need another version of the client's runtime.",
         "kind": "{count} units wait for a computer of the same kind as the one that began them.",
         "partner": "{count} units wait for a partner other than this computer, or its owner.",
+        "deadline": "{count} tasks more would likely come back after their deadline, with what "
+        "this computer has to do already.",
         "reserved": "{count} units wait for a computer whose results were confirmed before.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",

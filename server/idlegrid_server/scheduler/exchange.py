@@ -242,7 +242,7 @@ class Scheduler:
             inputs=inputs,
             seed=unit_seed(facts.batch_seed, facts.index, task.index).hex(),
             deadline_s=task.deadline_s,
-            ops_estimate=self.stages.ops_estimate(task.stage_id, now),
+            ops_estimate=task.ops_estimate,
             batch_name=facts.batch_name,
             resume=None
             if task.resume is None

@@ -6,17 +6,14 @@ from collections.abc import Collection
 
 import msgspec
 
-from idlegrid_server.domain.estimate import SAMPLES, estimate_ops
 from idlegrid_server.store.command import Store
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import BUILDS_OF_VERSION, VERSION_BY_HASH, AppVersionRow
 from idlegrid_server.store.sql.batch import STAGE_FACTS
-from idlegrid_server.store.sql.output import OPS_OF_STAGE
 from idlegrid_shared.documents import WALLED_BY_SYSTEM, Program, Release, TaskInput
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.wire import FileSource, ReleaseOffer
 
-ESTIMATE_LIFE_US = 60 * 1_000_000
 STAGES_MAX = 2_000  # in memory; the longest unused is forgotten
 
 
@@ -78,7 +75,6 @@ class StageCache:
         self._store = store
         self._lock = threading.Lock()
         self._facts: OrderedDict[int, StageFacts] = OrderedDict()
-        self._ops: OrderedDict[int, tuple[int, int]] = OrderedDict()  # stage → estimate, until
 
     def get(self, stage_id: int) -> StageFacts:
         """The facts of a stage; raises ``LookupError`` if there is none of that id."""
@@ -93,21 +89,6 @@ class StageCache:
             if len(self._facts) > STAGES_MAX:
                 self._facts.popitem(last=False)
         return facts
-
-    def ops_estimate(self, stage_id: int, now: int) -> int:
-        """Ops that a task of the stage takes, as far as is known; looked up once a minute."""
-        with self._lock:
-            ops, until = self._ops.get(stage_id, (0, 0))
-        if now < until:
-            return ops
-        with self._store.reading() as db:
-            ops = estimate_ops(db.fetch_all(OPS_OF_STAGE, stage_id=stage_id, limit=SAMPLES))
-        with self._lock:
-            self._ops[stage_id] = (ops, now + ESTIMATE_LIFE_US)
-            self._ops.move_to_end(stage_id)
-            if len(self._ops) > STAGES_MAX:
-                self._ops.popitem(last=False)
-        return ops
 
     def _read(self, stage_id: int) -> StageFacts:
         with self._store.reading() as db:

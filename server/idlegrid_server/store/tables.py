@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -49,6 +50,10 @@ def _flag(name: str, default: int = 0) -> Column[int]:
 
 def _count(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _sum(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False, server_default="0")
 
 
 def _id() -> Column[int]:
@@ -117,6 +122,9 @@ host = Table(
     _count("n_valid"),
     _count("n_invalid"),
     _count("credit_micro"),
+    _sum("late_weight"),  # how much later than expected its results come: domain/estimate.py
+    _sum("late_total"),
+    _sum("late_square"),
     Column("created_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger, nullable=False),
     _one_of("state", model.HostState),
@@ -251,6 +259,7 @@ stage = Table(
     Column("policy", Text, nullable=False),  # JSON, documents.Policy
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
+    Column("subject", Text, nullable=False, server_default=""),  # domain/subject.py
     Column("homogeneous", Text, nullable=False, server_default=""),  # documents.Homogeneous
     _flag("migrates"),  # what a host leaves may be continued by another
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
@@ -261,12 +270,16 @@ stage = Table(
     _count("assimilated"),
     _count("failed"),
     _count("cancelled"),
+    _sum("ops_weight"),  # what its canonical results took: domain/estimate.py
+    _sum("ops_total"),
+    _sum("ops_square"),
     _one_of("kind", model.StageKind),
     _one_of("state", model.StageState),
     _one_of("placement", model.Placement),
     CheckConstraint("created <= expected", name="created"),
     CheckConstraint("assimilated + failed + cancelled <= created", name="counted"),
     UniqueConstraint("batch_id", "idx"),
+    Index(None, "app_version_id", "program", "id"),
     Index(
         "ix_stage_settle",
         "id",
@@ -354,6 +367,8 @@ task = Table(
     Column("exit_code", BigInteger),
     Column("profile", Text),
     Column("credit_micro", BigInteger),
+    Column("estimate_us", BigInteger),  # how long it was expected to run there; NULL = no idea
+    Column("expected_at", BigInteger),  # when it was expected back, if its host is never away
     Column("resumed_from", BigInteger),  # the task whose checkpoint this one continues
     _one_of("state", model.TaskState),
     CheckConstraint(
@@ -374,6 +389,18 @@ task = Table(
         sqlite_where=text("state = 'in_progress'"),
         postgresql_where=text("state = 'in_progress'"),
     ),
+)
+
+# Ops/s that valid results showed, by subject; host 0 = of all hosts together.
+speed = Table(
+    "speed",
+    metadata,
+    Column("subject", Text, primary_key=True),  # domain/subject.py
+    Column("host_id", BigInteger, primary_key=True, autoincrement=False),
+    _sum("weight"),
+    _sum("total"),
+    _sum("square"),
+    sqlite_with_rowid=False,
 )
 
 # The newest checkpoint that the host of a task has left here. Its bytes lie in a folder of their

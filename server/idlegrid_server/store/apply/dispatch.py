@@ -3,6 +3,15 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from idlegrid_server.domain.estimate import (
+    LATENESS,
+    Queue,
+    Spread,
+    Sums,
+    feasible,
+    run_time,
+    spread_of,
+)
 from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
 from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, RefusalCount, choose, room
@@ -48,15 +57,20 @@ class _Search:
     command: c.Exchange
     wanted: int
     kind: str
+    load: Queue
+    lateness: Spread
+    in_time: int | None = None  # of the stage that is looked into: how many will likely be in time
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
     foreign: int = 0
     reserved: int = 0
+    too_late: int = 0
 
     @property
     def left(self) -> int:
         """How many tasks are still to be found."""
-        return self.wanted - len(self.tasks)
+        left = self.wanted - len(self.tasks)
+        return left if self.in_time is None else min(left, self.in_time)
 
 
 def resend_lost(
@@ -89,7 +103,8 @@ def resend_lost(
     later = [(r.deadline_at, r.task_id) for r in lost if r.deadline_at != before[r.task_id]]
     db.execute_many(sql.TASK_RESENT, later)
     given = {
-        row.id: row for row in db.fetch_all(sql.GIVEN, unit_ids=[units[r.task_id] for r in lost])
+        row.id: row
+        for row in db.fetch_all(sql.GIVEN_AGAIN, unit_ids=[units[r.task_id] for r in lost])
     }
     for resend in lost:
         ledger.note("task", resend.task_id, "in_progress", "sent again")
@@ -99,6 +114,7 @@ def resend_lost(
             r.task_id,
             given[units[r.task_id]],
             r.deadline_at - command.now,
+            ops_of(given[units[r.task_id]]),
             resent=True,
             resume=resumed.get(r.task_id),
         )
@@ -117,8 +133,9 @@ def _resumed(db: Connection, sources: dict[int, int]) -> dict[int, c.Resume]:
 
 def _assignment(
     task_id: int,
-    unit: sql.GivenRow,
+    unit: sql.GivenRow | sql.AgainRow,
     left: int,
+    ops: Spread | None,
     *,
     resent: bool = False,
     resume: c.Resume | None = None,
@@ -132,6 +149,7 @@ def _assignment(
         args=unit.args,
         inputs=unit.inputs,
         deadline_s=max(1, left // SECOND),
+        ops_estimate=0 if ops is None else round(ops.median),
         resent=resent,
         resume=resume,
     )
@@ -141,11 +159,11 @@ def give_tasks(
     db: Connection,
     ledger: Ledger,
     host: host_sql.CallerRow,
-    in_progress: int,
+    held: list[sql.HeldRow],
     resent: int,
     command: c.Exchange,
 ) -> Given:
-    """New tasks for the host, as many as it wants and may have."""
+    """New tasks for the host beside those held, as many as it wants and may have."""
     want = command.want
     if want is None or want.tasks <= resent:
         return Given()
@@ -154,7 +172,7 @@ def give_tasks(
         state=host.state,  # type: ignore[arg-type]
         account_id=host.account_id,
         subnet=command.subnet,
-        in_progress=in_progress,
+        in_progress=len(held),
         tasks_max=host.tasks_max,
         house=bool(host.house),
     )
@@ -162,10 +180,15 @@ def give_tasks(
     refusals = [] if refusal is None else [refusal]
     if wanted <= 0:
         return Given((), _told(refusals))
-    search = _Search(db, ledger, snapshot, command, wanted, host.kind)
+    load = Queue(len(held), sum(task.estimate_us or 0 for task in held) / SECOND, host.cores)
+    known = Sums(host.late_weight, host.late_total, host.late_square)
+    lateness = spread_of(known, LATENESS) or LATENESS
+    search = _Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness)
     profiles = queue_keys(host.profiles.split())
     memory = min(want.memory_bytes or ANY_MEMORY, host.memory_bytes or ANY_MEMORY)
-    queues = db.fetch_all(sql.QUEUES, profiles=profiles, memory_bytes=memory, limit=STAGES_MAX)
+    queues = db.fetch_all(
+        sql.QUEUES, host_id=host.id, profiles=profiles, memory_bytes=memory, limit=STAGES_MAX
+    )
     for queue in _rotated(queues, command.seq):
         if len(search.tasks) >= wanted:
             break
@@ -187,6 +210,14 @@ def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
 def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
     """The head of the queue first; if that is full of what the host must not have, look further."""
     db = search.db
+    run = run_of(queue)
+    deadline_s = policy(queue.policy).deadline_s
+    search.in_time = None
+    left = search.left
+    search.in_time = feasible(search.load, run, search.lateness, deadline_s)
+    search.too_late += left - search.left
+    if not search.left:
+        return
     window = search.left + SPARE
     head = db.fetch_all(
         sql.CANDIDATES,
@@ -274,6 +305,18 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
         _send(search, queue, choice.units, unsent, resumes)
 
 
+def ops_of(row: sql.QueueRow | sql.AgainRow) -> Spread | None:
+    """What tasks of a stage take, as far as is known."""
+    return spread_of(Sums(row.ops_weight, row.ops_total, row.ops_square))
+
+
+def run_of(queue: sql.QueueRow) -> Spread | None:
+    """How long a task of the stage runs on the host that asks, as far as is known."""
+    fleet = spread_of(Sums(queue.fleet_weight, queue.fleet_total, queue.fleet_square))
+    own = Sums(queue.own_weight, queue.own_total, queue.own_square)
+    return run_time(ops_of(queue), spread_of(own, fleet))
+
+
 def replica(task: sql.CandidateTaskRow) -> Replica:
     """A task that has gone to somebody, as decisions see it."""
     return Replica(
@@ -315,6 +358,13 @@ def _send(
     rules = policy(queue.policy)
     deadline_at = command.now + rules.deadline_s * SECOND
     task_ids = [unsent[unit_id] for unit_id in chosen]
+    estimate_us = expected_at = None
+    run = run_of(queue)
+    if run is not None:
+        count, run_s = len(chosen), run.median
+        mean_s = (search.load.done_s(1, run_s) + search.load.done_s(count, run_s)) / 2
+        estimate_us = round(run_s * SECOND)
+        expected_at = command.now + round(mean_s * SECOND)
     sent = db.execute(
         sql.TASKS_SENT,
         task_ids=task_ids,
@@ -323,6 +373,8 @@ def _send(
         subnet=command.subnet,
         now=command.now,
         deadline_at=deadline_at,
+        estimate_us=estimate_us,
+        expected_at=expected_at,
     )
     if sent != len(task_ids):
         raise LostRace(f"{len(task_ids) - sent} tasks of stage {queue.id} were sent meanwhile")
@@ -345,7 +397,10 @@ def _send(
             detail = {"resumed_from": resume.task_id, "ops": resume.ops}
             search.ledger.note("task", task_id, "in_progress", "continues", detail)
         left = deadline_at - command.now
-        search.tasks.append(_assignment(task_id, rows[unit_id], left, resume=resume))
+        search.tasks.append(_assignment(task_id, rows[unit_id], left, ops_of(queue), resume=resume))
+    search.load = search.load.with_tasks(len(chosen), (estimate_us or 0) / SECOND)
+    if search.in_time is not None:
+        search.in_time -= len(chosen)
 
 
 def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:
@@ -357,6 +412,8 @@ def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[Refu
         found.append(RefusalCount("kind", search.foreign))
     if search.reserved:
         found.append(RefusalCount("reserved", search.reserved))
+    if search.too_late:
+        found.append(RefusalCount("deadline", search.too_late))
     too_big, smallest, foreign = 0, 0, 0
     for profile, needed, count in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
         if profile not in profiles:

@@ -48,9 +48,10 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     let_go = _abandon(db, ledger, [task for task in idle if task.id not in known])
     live = [task for task in held if task.unit_state not in ENDED]
     again = resend_lost(db, ledger, host, live, known, command)
-    in_progress = len(held) - let_go
-    given = give_tasks(db, ledger, host, in_progress, len(again), command)
-    _remember(db, host, reports, len(given.tasks) - reports.left - let_go, command)
+    gone = set(let_go)
+    left = [task for task in held if task.id not in gone]
+    given = give_tasks(db, ledger, host, left, len(again), command)
+    _remember(db, host, reports, len(given.tasks) - reports.left - len(let_go), command)
     ledger.write()
     return c.ExchangeResult(
         "ok",
@@ -73,16 +74,16 @@ def _described(host: host_sql.CallerRow, machine: c.MachineFacts) -> host_sql.Ca
     )
 
 
-def _abandon(db: Connection, ledger: Ledger, tasks: list[sql.HeldRow]) -> int:
+def _abandon(db: Connection, ledger: Ledger, tasks: list[sql.HeldRow]) -> list[int]:
     """Tasks that nobody needs, and that the host was told to forget, are its no more."""
     if not tasks:
-        return 0
+        return []
     for task in tasks:
         ledger.step("task", task.id, "in_progress", "aborted", ENDED[task.unit_state])
     db.execute_many(sql.TASKS_ABANDONED, [(ENDED[task.unit_state], task.id) for task in tasks])
     units = sorted({task.unit_id for task in tasks})
     db.execute(unit_sql.UNITS_WAKE, unit_ids=units, now=ledger.now)
-    return len(tasks)
+    return [task.id for task in tasks]
 
 
 def _not_awaited(command: c.Exchange, live: set[int], reports: Reports) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from idlegrid_server.domain.model import TaskChange, UnitPlan
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.host_count import HostCounts
+from idlegrid_server.store.apply.sample import Samples
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import account as account_sql
@@ -26,6 +27,7 @@ class _Work:
     db: Connection
     ledger: Ledger
     hosts: HostCounts = field(default_factory=HostCounts)
+    samples: Samples = field(default_factory=Samples)
     units: list[tuple[object, ...]] = field(default_factory=list)
     tasks: list[tuple[object, ...]] = field(default_factory=list)
     credits: list[tuple[object, ...]] = field(default_factory=list)
@@ -96,6 +98,8 @@ def _plan(
         work.queued.add(unit.stage_id)
     if plan.assimilate:
         work.outputs.append((unit.id,))
+        if plan.canonical_task in tasks:
+            work.samples.agreed(unit.stage_id, tasks[plan.canonical_task])
     if plan.retract:
         work.retracted.append((unit.id, unit.batch_id))
     if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
@@ -115,10 +119,14 @@ def _task(work: _Work, task: sql.ChangingRow, change: TaskChange) -> None:
             host.timed_out += change.state == "timed_out"
             host.error += (change.state == "error") - (state == "error")
             host.success += (change.state == "success") - (state == "success")
+            if change.state == "timed_out":
+                work.samples.timed_out(task)
         state = change.state
         verdict = "pending" if state == "success" else None
     if change.verdict is not None and change.verdict != verdict:
         work.ledger.step("verdict", task.id, verdict, change.verdict, change.reason)
+        if change.verdict == "valid":
+            work.samples.confirmed(task)
         if host is not None:
             host.valid += (change.verdict == "valid") - (verdict == "valid")
             host.invalid += (change.verdict == "invalid") - (verdict == "invalid")
@@ -159,6 +167,7 @@ def _write(work: _Work, now: int) -> bool:
     db.execute_many(output_sql.OUTPUT_INSERT, work.outputs)
     db.execute_many(account_sql.INCIDENT_RECORD, work.incidents)
     work.hosts.write(db, work.ledger)
+    work.samples.write(db)
     for unit_id in work.jobless:
         _cancel_job(work, unit_id)
     for stage_id in sorted(work.queued):

@@ -1,5 +1,6 @@
 """A batch comes to be: its row, its stages, its units."""
 
+from idlegrid_server.domain.estimate import Sums, at_most_one
 from idlegrid_server.domain.transition import BATCH_ENDED
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.policy import policy
@@ -7,6 +8,7 @@ from idlegrid_server.store.apply.stage import SENDING, set_batch_state, set_stag
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as sql
+from idlegrid_server.store.sql import estimate as estimate_sql
 from idlegrid_server.store.sql import file as file_sql
 from idlegrid_server.store.sql import job as job_sql
 from idlegrid_server.store.sql import unit as unit_sql
@@ -15,14 +17,14 @@ from idlegrid_server.store.sql import unit as unit_sql
 def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
     """A batch in state checking, and the job that checks its table."""
     if command.idempotency_key is not None:
-        known = db.fetch_one(
+        same_key = db.fetch_one(
             sql.BATCH_BY_KEY,
             account_id=command.account_id,
             idempotency_key=command.idempotency_key,
         )
-        if known is not None:
-            same = known.spec == command.spec
-            return c.CreateBatchResult("existing" if same else "conflict", known.id)
+        if same_key is not None:
+            same = same_key.spec == command.spec
+            return c.CreateBatchResult("existing" if same else "conflict", same_key.id)
     hashes = list(dict.fromkeys(command.files))
     usable = set(db.fetch_all(file_sql.FILES_USABLE, account_id=command.account_id, hashes=hashes))
     missing = tuple(digest for digest in hashes if digest not in usable)
@@ -43,6 +45,12 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
     )
     ledger.step("batch", batch_id, None, "draft", "submitted")
     for stage in command.stages:
+        before = db.fetch_one(
+            estimate_sql.STAGE_OPS_BEFORE,
+            app_version_id=stage.app_version_id,
+            program=stage.program,
+        )
+        known = at_most_one(Sums(*before)) if before is not None else Sums()
         stage_id = db.insert(
             sql.STAGE_INSERT,
             batch_id=batch_id,
@@ -55,6 +63,10 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             policy=stage.policy,
             memory_bytes=stage.memory_bytes,
             profile=stage.profile,
+            subject=stage.subject or stage.profile,
+            ops_weight=known.weight,
+            ops_total=known.total,
+            ops_square=known.square,
             homogeneous=stage.homogeneous,
             migrates=int(stage.migrates),
             expected=stage.expected,

@@ -23,6 +23,7 @@ class NewStage(Part, frozen=True):
     policy: str
     memory_bytes: int
     profile: str
+    subject: str = ""  # what trust and speed are kept for; "" = the profile
     homogeneous: Homogeneous = ""  # all replicas of a unit go to hosts that are alike in this
     migrates: bool = False  # what a host leaves may be continued by another
     expected: int = 0  # a map stage learns it when its table has been checked

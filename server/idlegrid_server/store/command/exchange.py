@@ -84,6 +84,7 @@ class Assignment(Result, frozen=True):
     args: str  # JSON list of strings
     inputs: str | None  # JSON list of documents.TaskInput of this unit alone
     deadline_s: int  # from now
+    ops_estimate: int = 0  # what such tasks take, as far as is known
     resent: bool = False
     resume: Resume | None = None
 

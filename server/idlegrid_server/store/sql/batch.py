@@ -219,9 +219,11 @@ STAGE_INSERT = Query(
     "make a step",
     """
     INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, program, inputs,
-                       policy, memory_bytes, profile, homogeneous, migrates, expected)
+                       policy, memory_bytes, profile, subject, homogeneous, migrates, expected,
+                       ops_weight, ops_total, ops_square)
     VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id, :program, :inputs,
-            :policy, :memory_bytes, :profile, :homogeneous, :migrates, :expected)
+            :policy, :memory_bytes, :profile, :subject, :homogeneous, :migrates, :expected,
+            :ops_weight, :ops_total, :ops_square)
     RETURNING id
     """,
 )

@@ -15,6 +15,7 @@ class HeldRow(NamedTuple):
     deadline_at: int
     unit_state: str
     resumed_from: int | None
+    estimate_us: int | None
 
 
 class ReportedRow(NamedTuple):
@@ -38,9 +39,19 @@ class QueueRow(NamedTuple):
     policy: str
     memory_bytes: int
     profile: str
+    subject: str
     priority: int
     migrates: int
     homogeneous: str
+    ops_weight: float
+    ops_total: float
+    ops_square: float
+    own_weight: float
+    own_total: float
+    own_square: float
+    fleet_weight: float
+    fleet_total: float
+    fleet_square: float
 
 
 class CandidateRow(NamedTuple):
@@ -74,11 +85,25 @@ class GivenRow(NamedTuple):
     inputs: str | None
 
 
+class AgainRow(NamedTuple):
+    """The same of a unit whose task is sent again, and what tasks of its stage take."""
+
+    id: int
+    stage_id: int
+    batch_id: int
+    idx: int
+    args: str
+    inputs: str | None
+    ops_weight: float
+    ops_total: float
+    ops_square: float
+
+
 HELD = Query(
     "held",
     "what a host should hold",
     """
-    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state, t.resumed_from
+    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state, t.resumed_from, t.estimate_us
     FROM task t JOIN work_unit u ON u.id = t.unit_id
     WHERE t.host_id = :host_id AND t.state = 'in_progress'
     """,
@@ -113,11 +138,18 @@ QUEUES = Query(
     "queues",
     "stages that have tasks to send and fit a host, the most urgent first",
     """
-    SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, b.priority,
-           s.migrates, s.homogeneous
-    FROM stage s JOIN batch b ON b.id = s.batch_id
-    WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
-    ORDER BY b.priority DESC, s.id LIMIT :limit
+    SELECT q.*, COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
+           COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
+    FROM (
+        SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, s.subject,
+               b.priority, s.migrates, s.homogeneous, s.ops_weight, s.ops_total, s.ops_square
+        FROM stage s JOIN batch b ON b.id = s.batch_id
+        WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
+        ORDER BY b.priority DESC, s.id LIMIT :limit
+    ) AS q
+    LEFT JOIN speed own ON own.subject = q.subject AND own.host_id = :host_id
+    LEFT JOIN speed fleet ON fleet.subject = q.subject AND fleet.host_id = 0
+    ORDER BY q.priority DESC, q.id
     """,
     QueueRow._make,
 )
@@ -199,7 +231,8 @@ TASKS_SENT = Query(
     "tasks go to a host",
     """
     UPDATE task SET state = 'in_progress', host_id = :host_id, account_id = :account_id,
-                    subnet = :subnet, sent_at = :now, deadline_at = :deadline_at
+                    subnet = :subnet, sent_at = :now, deadline_at = :deadline_at,
+                    estimate_us = :estimate_us, expected_at = :expected_at
     WHERE id {in:task_ids} AND state = 'unsent'
     """,
 )
@@ -215,11 +248,15 @@ UNITS_SENT = Query(
     """,
     GivenRow._make,
 )
-GIVEN = Query(
-    "given",
+GIVEN_AGAIN = Query(
+    "given_again",
     "what the programs of tasks that are sent again are given",
-    "SELECT id, stage_id, batch_id, idx, args, inputs FROM work_unit WHERE id {in:unit_ids}",
-    GivenRow._make,
+    """
+    SELECT u.id, u.stage_id, u.batch_id, u.idx, u.args, u.inputs,
+           s.ops_weight, s.ops_total, s.ops_square
+    FROM work_unit u JOIN stage s ON s.id = u.stage_id WHERE u.id {in:unit_ids}
+    """,
+    AgainRow._make,
 )
 TASK_RESENT = Query(
     "task_resent",

@@ -51,6 +51,9 @@ class CallerRow(NamedTuple):
     tasks_max: int
     kind: str
     house: int
+    late_weight: float
+    late_total: float
+    late_square: float
 
 
 class StandingRow(NamedTuple):

@@ -63,17 +63,3 @@ OUTPUT_AT = Query(
     _OUTPUT + " WHERE o.stage_id = :stage_id AND o.idx = :idx AND o.until IS NULL",
     OutputRow._make,
 )
-
-OPS_OF_STAGE = Query(
-    "ops_of_stage",
-    "what the newest agreed results of a stage took, for estimates",
-    """
-    SELECT t.ops FROM (
-        SELECT unit_id FROM output WHERE stage_id = :stage_id AND until IS NULL
-        ORDER BY idx DESC LIMIT :limit
-    ) o
-    JOIN work_unit u ON u.id = o.unit_id JOIN task t ON t.id = u.canonical_task
-    WHERE t.ops > 0
-    """,
-    lambda row: int(row[0]),
-)

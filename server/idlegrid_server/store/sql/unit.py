@@ -70,6 +70,14 @@ class ChangingRow(NamedTuple):
     host_id: int | None
     account_id: int | None
     credit_micro: int | None
+    sent_at: int | None
+    deadline_at: int | None
+    received_at: int | None
+    ops: int | None
+    elapsed_us: int | None
+    resumed_from: int | None
+    expected_at: int | None
+    subject: str
 
 
 class UnitStageRow(NamedTuple):
@@ -254,8 +262,11 @@ TASKS_CHANGING = Query(
     "tasks_changing",
     "tasks that a pass decided on, as they stand; their hosts come first in the order of locks",
     """
-    SELECT id, unit_id, state, verdict, reason, host_id, account_id, credit_micro
-    FROM task WHERE id {in:task_ids} ORDER BY id
+    SELECT t.id, t.unit_id, t.state, t.verdict, t.reason, t.host_id, t.account_id, t.credit_micro,
+           t.sent_at, t.deadline_at, t.received_at, t.ops, t.elapsed_us, t.resumed_from,
+           t.expected_at, s.subject
+    FROM task t JOIN work_unit u ON u.id = t.unit_id JOIN stage s ON s.id = u.stage_id
+    WHERE t.id {in:task_ids} ORDER BY t.id
     """,
     ChangingRow._make,
 )

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from idlegrid_server.domain.kind import queue_key
 from idlegrid_server.domain.model import FailurePolicy, Placement, StageKind
+from idlegrid_server.domain.subject import subject_of
 from idlegrid_server.scheduler.stage_facts import read_runtime
 from idlegrid_server.store.command import NewStage
 from idlegrid_server.store.connection import Connection
@@ -283,6 +284,12 @@ def _new_stage(
         policy=msgspec.json.encode(release.policy).decode(),
         memory_bytes=memory_bytes,
         profile=queue_key(build.profile_of(build.program(stage.program)) for build in builds),
+        subject=subject_of(
+            release.runtime_of(release.program(stage.program)),
+            release.profile_of(release.program(stage.program)),
+            release.app,
+            release.version,
+        ),
         homogeneous=release.homogeneous if release.runtime in WALLED_BY_SYSTEM else "",
         migrates=release.migrate and release.checkpoint != "none" and stage.kind == "map",
         expected=0 if stage.kind == "map" else 1,
