@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
+from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.matching import clashes
 from idlegrid_server.domain.model import Peer, TaskSnapshot, UnitPlan
 from idlegrid_server.domain.report import accept_report
@@ -166,7 +167,7 @@ class Grid:
             snapshot = host.snapshot()
             free = self.rules.room(snapshot, wanted)
             if free > 0:
-                candidates = self.queue.candidates(free)
+                candidates = self.queue.candidates(free, proven=is_proven(snapshot))
                 for number in self.rules.choose(snapshot, candidates, free).units:
                     unit = self.queue.open.get(number) or self.queue.begin(number)
                     self._send(host, unit)
@@ -353,6 +354,9 @@ class Grid:
             self._change(unit, change.task_id, change.state, change.verdict)
         if plan.target is not None:
             unit.target = plan.target
+        if plan.rank is not None:
+            unit.rank = plan.rank
+        unit.reserved_until = plan.reserved_until
         if plan.canonical_manifest is not None:
             unit.canonical_task = plan.canonical_task
             unit.canonical_manifest = plan.canonical_manifest
@@ -366,7 +370,7 @@ class Grid:
         for step in plan.steps:
             unit.state, unit.reason = step.state, step.reason
             self._count(unit)
-        if plan.new_tasks:
+        if unit.unsent:
             self.queue.put(unit)
             self._call_idle()
         self.queue.close(unit)

@@ -5,6 +5,7 @@ from array import array
 from dataclasses import dataclass
 from random import Random
 
+from idlegrid_server.domain.matching import BEGUN, FRESH, RESERVED
 from idlegrid_server.domain.model import Candidate, Peer, TaskSnapshot, UnitSnapshot, UnitState
 from idlegrid_shared.documents import Policy
 
@@ -43,7 +44,9 @@ class Unit:
         "length_s",
         "noted",
         "queued",
+        "rank",
         "reason",
+        "reserved_until",
         "state",
         "target",
         "tasks",
@@ -65,7 +68,9 @@ class Unit:
         self.due: int | None = None  # µs: when a pass must look at it
         self.noted: int | None = None  # µs: what of that the engine's heap knows
         self.flying = 0  # tasks whose report will come
-        self.queued = False
+        self.rank: int = BEGUN
+        self.reserved_until: int | None = None  # µs
+        self.queued: int | None = None  # the rank under which it waits for hosts
 
     def snapshot(self, policy: Policy) -> UnitSnapshot:
         """The unit as a pass sees it."""
@@ -82,6 +87,8 @@ class Unit:
             reason=self.reason,
             canonical_task=self.canonical_task,
             canonical_manifest=self.canonical_manifest,
+            rank=self.rank,
+            reserved_until=self.reserved_until,
         )
 
     def peers(self) -> tuple[Peer, ...]:
@@ -99,47 +106,54 @@ class Queue:
     def __init__(self, batch: Batch, rng: Random) -> None:
         self.batch = batch
         self.open: dict[int, Unit] = {}
-        self.begun: list[int] = []  # a heap
+        self.waiting: dict[int, list[int]] = {RESERVED: [], BEGUN: []}  # heaps of numbers
         self.fresh = 0  # the next unit that nobody has begun
-        self.unsent = batch.units * batch.policy.replicas
+        self.unsent = batch.units * batch.policy.first_tasks
         self.ended = bytearray(batch.units)  # 1: accepted, 2: failed
         self.finished_s = array("d")
         self._rng = rng
 
-    def candidates(self, wanted: int) -> list[Candidate]:
+    def candidates(self, wanted: int, *, proven: bool) -> list[Candidate]:
         """A short list, as dispatch makes it; give what was not taken back with `put_back`."""
-        found: list[Candidate] = []
-        while self.begun and len(found) < wanted + SPARE:
-            unit = self.open.get(heapq.heappop(self.begun))
-            if unit is None or not unit.unsent:
-                if unit is not None:
-                    unit.queued = False
-                continue
-            found.append(Candidate(unit.id, True, unit.peers()))
+        found = self._pop(RESERVED, wanted + SPARE) if proven else []
+        if len(found) < wanted + SPARE:
+            found += self._pop(BEGUN, wanted + SPARE - len(found))
         last = min(self.batch.units, self.fresh + wanted)
-        found += [Candidate(number, False) for number in range(self.fresh, last)]
+        found += [Candidate(number, FRESH) for number in range(self.fresh, last)]
+        return found
+
+    def _pop(self, rank: int, most: int) -> list[Candidate]:
+        found: list[Candidate] = []
+        heap = self.waiting[rank]
+        while heap and len(found) < most:
+            unit = self.open.get(heapq.heappop(heap))
+            if unit is None or unit.queued != rank:
+                continue
+            unit.queued = None
+            if unit.unsent and unit.rank == rank:
+                found.append(Candidate(unit.id, rank, unit.peers()))
+            else:
+                self.put(unit)
         return found
 
     def put_back(self, candidates: list[Candidate]) -> None:
         """The begun units of the list are in the queue again, as far as they have tasks to send."""
         for candidate in candidates:
-            if candidate.started:
-                unit = self.open[candidate.unit_id]
-                unit.queued = False
-                self.put(unit)
+            if candidate.rank != FRESH:
+                self.put(self.open[candidate.unit_id])
 
     def put(self, unit: Unit) -> None:
         """Have a begun unit wait for hosts, if it has tasks for them."""
-        if unit.unsent and not unit.queued:
-            unit.queued = True
-            heapq.heappush(self.begun, unit.id)
+        if unit.unsent and unit.queued != unit.rank:
+            unit.queued = unit.rank
+            heapq.heappush(self.waiting[unit.rank], unit.id)
 
     def begin(self, number: int) -> Unit:
         """The unit becomes an object: somebody gets its first task."""
         if number != self.fresh:
             raise ValueError(f"unit {number} is begun before unit {self.fresh}")
         self.fresh += 1
-        unit = Unit(number, self.batch.policy.replicas, self.batch.length_s(self._rng))
+        unit = Unit(number, self.batch.policy.first_tasks, self.batch.length_s(self._rng))
         self.open[number] = unit
         return unit
 
