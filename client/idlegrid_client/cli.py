@@ -15,8 +15,18 @@ from typing import NoReturn
 import click
 import msgspec
 
+from idlegrid_shared.keyfile import KeyFileError
+
 from .agent_loop import DiskRefusedError, data_folder, system_clock
 from .attach import AttachError, attached_links, choose_project, discard, join, meet
+from .credit import (
+    ProofError,
+    ask_credit,
+    check_proof,
+    describe_statement,
+    read_proof,
+    write_proof,
+)
 from .durable import write_bytes
 from .journal import read_entries
 from .layout import DATA_VARIABLE, DataFolder, default_data
@@ -81,7 +91,7 @@ def _plain_ends() -> Iterator[None]:
         _fail(f"{error}; check the address, or try again later", EXIT_UNREACHABLE)
     except LockedError as error:
         _fail(str(error), EXIT_LOCKED)
-    except DiskRefusedError as error:
+    except (DiskRefusedError, ProofError, KeyFileError) as error:
         _fail(str(error), EXIT_FAILED)
     except OSError as error:
         _fail(f"this machine refuses: {error}", EXIT_FAILED)
@@ -182,6 +192,35 @@ def status(as_json: bool, data: Path | None) -> None:
         click.echo("\n" + "\n".join(describe(project)))
     click.echo("\n" + "\n".join(describe_permission(load_permission(folder))))
     click.echo(f"Data folder: {found.data}")
+
+
+@cli.command()
+@click.argument("project", default="")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--save", type=click.Path(path_type=Path), help="Keep the signed statement in a file."
+)
+@click.option("--check", type=click.Path(path_type=Path), help="Check a file that --save wrote.")
+@data_option
+def credit(
+    project: str, as_json: bool, save: Path | None, check: Path | None, data: Path | None
+) -> None:
+    """What this computer has been credited by PROJECT, as the project signed it."""
+    folder = _folder(data)
+    with _plain_ends():
+        if check is not None:
+            proof = read_proof(check)
+            statement = check_proof(proof)
+        else:
+            statement, proof = ask_credit(folder, choose_project(folder, project))
+            if save is not None:
+                write_proof(save, proof)
+    if as_json:
+        click.echo(msgspec.json.encode(statement).decode())
+        return
+    click.echo("\n".join(describe_statement(statement)))
+    click.echo(f"Signed by the project with the fingerprint {proof.fingerprint},")
+    click.echo(f"for the {statement.owner} {statement.name}, as number {statement.serial}.")
 
 
 @cli.command()

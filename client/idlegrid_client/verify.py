@@ -2,7 +2,8 @@
 
 1. The volunteer agreed to a fingerprint. Only the root key with that fingerprint counts.
 2. Root signs delegations. A lower serial than the highest ever seen is refused.
-3. Only an online key in the delegations signs timestamps, task descriptors and receipts.
+3. Only an online key in the delegations signs timestamps, task descriptors, receipts and
+   statements of credit.
 4. A timestamp lives seven days at most, names our root, and is not older than the one we have, nor
    does it name other delegations than ours. Without a fresh one no task is started.
 5. A descriptor names our root, or it is another project's and worthless here.
@@ -19,6 +20,7 @@
 11. What interprets a release's programs (Python) is another release, named by hash. It is signed
    by Idlegrid's release key and never by a project's, is of kind runtime, and has the profile of
    the release that names it, so that it is compiled once for all.
+12. A statement of credit is signed by an online key and names our root.
 """
 
 import hashlib
@@ -31,6 +33,7 @@ from idlegrid_shared.documents import (
     PLATFORM_WASM,
     TIMESTAMP_LIFE_S,
     WALLED_BY_SYSTEM,
+    CreditStatement,
     Delegations,
     Program,
     Receipt,
@@ -314,6 +317,14 @@ def _check_descriptor_bounds(descriptor: TaskDescriptor) -> None:
             raise VerifyError("bad_descriptor", f"the checkpoint of the task: {error}") from error
         if not 0 <= descriptor.resume.bytes <= CHECKPOINT_BYTES_MAX:
             raise VerifyError("bad_descriptor", "the checkpoint of the task has an absurd size")
+
+
+def check_statement(trust: Trust, signed: Signed) -> CreditStatement:
+    """Rule 12; raises :class:`VerifyError`."""
+    statement = _by_online("credit", signed, CreditStatement, trust, "bad_receipt")
+    if statement.project != trust.root:
+        raise VerifyError("bad_receipt", "the statement of credit is another project's")
+    return statement
 
 
 def check_receipt(trust: Trust, signed: Signed, task: str, device: str, manifest: str) -> Receipt:

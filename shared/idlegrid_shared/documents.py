@@ -245,6 +245,25 @@ class Receipt(Document, frozen=True):
     received_at: int  # µs UTC
 
 
+class CreditStatement(Document, frozen=True):
+    """Signed by the online key: what a host or an account had been credited at a moment.
+
+    ``name`` is the host's public key (hex) or the account's public id. ``serial`` is the number of
+    the newest line of the project's event log by then: all up to it is counted, and a higher one is
+    the newer statement. ``pending_micro`` is not yet theirs.
+    """
+
+    project: str
+    owner: Literal["host", "account"]
+    name: str
+    credit_micro: int
+    pending_micro: int
+    recent_micro: int  # average of a day
+    results: int  # that were found right
+    serial: int
+    at: int  # µs UTC
+
+
 def open_delegations(signed: Signed, root_fingerprint: str) -> Delegations:
     """Verify delegations against the root fingerprint that the volunteer agreed to."""
     if fingerprint(signed.key) != root_fingerprint:
@@ -259,7 +278,7 @@ def open_delegations(signed: Signed, root_fingerprint: str) -> Delegations:
 
 
 def open_by_online(
-    kind: Literal["task", "receipt", "timestamp"],
+    kind: Literal["task", "receipt", "timestamp", "credit"],
     signed: Signed,
     document: type[msgspec.Struct],
     delegations: Delegations,

@@ -14,7 +14,9 @@ from nacl.bindings import crypto_sign, crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
-Kind = Literal["delegations", "release", "task", "receipt", "timestamp", "request", "rotation"]
+Kind = Literal[
+    "delegations", "release", "task", "receipt", "timestamp", "request", "rotation", "credit"
+]
 
 T = TypeVar("T")
 

@@ -220,3 +220,9 @@ class Problem(Message):
     detail: str = ""
     code: str = ""
     errors: tuple[str, ...] = ()
+
+
+class CreditReply(Message):
+    """What the host has been credited: a signed ``CreditStatement``."""
+
+    statement: Signed

@@ -40,7 +40,7 @@ class Watch:
         self.server = server
         self.mix = mix
         self.canonical: dict[int, bytes] = {}
-        self.credited: dict[int, int] = {}
+        self.credited: dict[tuple[object, object], object] = {}
         self.around: dict[int, tuple[int, int]] = {}  # host → in progress, cap
 
     def look(self) -> None:
@@ -85,20 +85,46 @@ class Watch:
         demand(self.canonical.keys() - now, "an assimilated unit is not assimilated any more")
 
     def _credit(self, db: Connection) -> None:
-        """Credit once given stays what it was, and is never given twice."""
-        found = dict(rows(db, "SELECT task_id, micro FROM credit"))
-        for task_id, micro in self.credited.items():
-            demand(
-                [task_id] if found.get(task_id) != micro else [], "credit once given was changed"
+        """Credit once given stays what it was, and is never given twice.
+
+        Equal work is worth the same; what is paid of it follows from when it came, at most a tenth.
+        """
+        found = {
+            (task_id, of_task): micro
+            for task_id, of_task, micro in rows(
+                db, "SELECT task_id, of_task, micro FROM credit WHERE state = 'paid'"
             )
-        self.credited = found  # type: ignore[assignment]
+        }
+        for key, micro in self.credited.items():
+            demand([key] if found.get(key) != micro else [], "credit once given was changed")
+        self.credited = found
         demand(
             rows(
                 db,
-                "SELECT t.unit_id, COUNT(DISTINCT c.micro) FROM credit c JOIN task t"
-                " ON t.id = c.task_id GROUP BY t.unit_id HAVING COUNT(DISTINCT c.micro) > 1",
+                "SELECT unit_id, COUNT(DISTINCT worth) FROM (SELECT t.unit_id, c.task_id,"
+                " SUM(c.base_micro) AS worth FROM credit c JOIN task t ON t.id = c.task_id"
+                " WHERE c.state = 'paid' GROUP BY t.unit_id, c.task_id)"
+                " GROUP BY unit_id HAVING COUNT(DISTINCT worth) > 1",
             ),
             "equal work got unequal credit",
+        )
+        demand(
+            rows(
+                db,
+                "SELECT task_id, base_micro, micro FROM credit"
+                " WHERE micro > base_micro OR micro < base_micro - base_micro / 10 - 1",
+            ),
+            "more than a tenth was lost for being late, or anything gained",
+        )
+        demand(
+            rows(
+                db,
+                "SELECT c.task_id, c.micro, c.base_micro FROM credit c"
+                " JOIN task t ON t.id = c.of_task WHERE c.of_task = c.task_id"
+                " AND 2 * (t.received_at - t.sent_at) <= t.deadline_at - t.sent_at"
+                " AND c.micro <> c.base_micro",
+            ),
+            "a result that came in the first half of its time lost credit",
         )
 
     def at_exchange(self, point: str) -> None:

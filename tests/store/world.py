@@ -17,7 +17,7 @@ from idlegrid_server.store.sql import batch as batch_sql
 from idlegrid_server.store.sql import event as event_sql
 from idlegrid_server.store.sql import host as host_sql
 from idlegrid_server.store.sql import unit as unit_sql
-from idlegrid_shared.documents import Checkpoint, Policy, Release
+from idlegrid_shared.documents import Checkpoint, Policy, Release, Runtime
 from idlegrid_shared.manifest import ManifestEntry, manifest_bytes
 from idlegrid_shared.sandbox.profile import RuntimeProfile
 from idlegrid_shared.signing import Signed
@@ -130,6 +130,8 @@ class World:
     account_id: int = 0
     app_version_id: int = 0
     checkpoint: Checkpoint = "none"
+    runtime: Runtime = "wasm"
+    app: str = "period"
     hosts: list[Host] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -139,11 +141,11 @@ class World:
         self.account_id = made.account_id
         module = self.add_file(b"module")
         release = Release(
-            app="period",
+            app=self.app,
             version="1",
             summary="searches",
             platform="wasm32-wasip1",
-            runtime="wasm",
+            runtime=self.runtime,
             profile=RuntimeProfile(),
             programs=(),
             policy=Policy(),
@@ -153,14 +155,14 @@ class World:
             c.AddAppVersion(
                 now=self.now,
                 account_id=self.account_id,
-                app="period",
+                app=self.app,
                 version="1",
                 summary="searches",
                 platform="wasm32-wasip1",
-                runtime="wasm",
+                runtime=self.runtime,
                 profile=PROFILE,
                 release=msgspec.json.encode(Signed(msgspec.json.encode(release), "", b"")),
-                release_hash=digest(b"release"),
+                release_hash=digest(b"release" if self.app == "period" else self.app.encode()),
                 modules=(c.ModuleIn(module, 6),),
             )
         )

@@ -1,5 +1,6 @@
 """Units that start with one task: accepted when whoever speaks is believed (see :mod:`.trust`)."""
 
+from .credit import worth
 from .draft import Draft
 from .fixed import accept_quorum
 from .model import Hold, TaskChange, TaskSnapshot
@@ -91,6 +92,7 @@ def _hold(draft: Draft, task: TaskSnapshot) -> None:
     checks = standing_of(task, draft.standings).checks
     draft.hold = Hold(task.host_id or 0, checks + draft.unit.policy.finality)
     draft.canonical = task
+    draft.change(task, TaskChange(task.id, pending_micro=worth([task], draft.unit)))
     draft.step("provisional", "single")
     draft.drop_unsent("decided")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from .credit import agreed_ops, credit_micro
+from .credit import worth
 from .matching import BEGUN, RESERVED
 from .model import (
     Alert,
@@ -46,6 +46,7 @@ class Draft:
     target: int | None = None
     new_tasks: int = 0
     hold: Hold | None = None
+    agreed_micro: int | None = None
     compare: bool = False
     standings: dict[int, Standing] = field(default_factory=dict)
 
@@ -107,7 +108,8 @@ class Draft:
         self.checks = checks_of(
             group, others, self.standings, self.unit.policy, self.unit.typical_ops
         )
-        credit = credit_micro(agreed_ops(task.ops for task in group))
+        credit = worth(group, self.unit)
+        self.agreed_micro = credit if len(group) > 1 else None
         self.watch_ops(agreeing)
         for task in agreeing:
             if task.verdict != "valid":
@@ -194,6 +196,7 @@ class Draft:
             target=self.target,
             canonical_task=canonical.id if canonical else None,
             canonical_manifest=canonical.manifest if canonical else None,
+            agreed_micro=self.agreed_micro,
             assimilate=self.assimilate,
             due_at=min(looks, default=None),
             alerts=tuple(self.alerts),

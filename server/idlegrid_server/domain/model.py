@@ -57,6 +57,10 @@ class TaskSnapshot(Value, frozen=True):
     exit_code: int = 0
     reason: str = ""
     credit_micro: int | None = None
+    took_us: int = 0  # processor time of its program, by its host's word
+    #: Of its host; 0 = not asked, since its ops are counted.
+    ops_per_second: int = 0
+    cores: int = 1
 
 
 class Relation(Value, frozen=True):
@@ -152,6 +156,9 @@ class UnitSnapshot(Value, frozen=True):
     hold: Hold | None = None  # of a provisional unit
     typical_ops: int = 0  # of a task of its app; 0 = not known
     reserved_until: int | None = None
+    metered: bool = True  # ops are counted; not those of native and container programs
+    #: The 90th percentile of what agreed units of its stage were worth so far; None = not known.
+    p90_micro: int | None = None
 
 
 class TaskChange(Value, frozen=True):
@@ -162,6 +169,7 @@ class TaskChange(Value, frozen=True):
     verdict: Verdict | None = None
     reason: str = ""
     credit_micro: int | None = None  # granted now; a task is credited at most once
+    pending_micro: int | None = None  # booked now; paid when granted, void when not
 
 
 class UnitChange(Value, frozen=True):
@@ -191,6 +199,7 @@ class UnitPlan(Value, frozen=True):
     target: int | None = None
     canonical_task: int | None = None
     canonical_manifest: bytes | None = None
+    agreed_micro: int | None = None  # what each of several agreeing results is worth
     assimilate: bool = False  # the canonical output enters the stage's index
     retract: bool = False  # a reopened unit's output leaves the index
     due_at: int | None = None  # when to look again; None = only when something happens

@@ -9,7 +9,7 @@ nothing.
 """
 
 from .credible import judge_adaptive, judge_credible, judge_held
-from .credit import credit_micro
+from .credit import worth
 from .draft import MICROSECONDS, Draft, once
 from .fixed import judge_fixed
 from .model import TaskChange, UnitChange, UnitPlan, UnitSnapshot
@@ -99,7 +99,7 @@ def _judge_stragglers(draft: Draft) -> None:
             if task.ops not in {t.ops for t in alike}:
                 draft.watch_ops([*alike, task])
             agreed.append(task)
-            credit = min(granted) if granted else credit_micro(task.ops)
+            credit = min(granted) if granted else worth([task], unit)
             draft.change(task, TaskChange(task.id, None, "valid", "agrees", once(task, credit)))
             said = checks_of(agreed, (), draft.standings, unit.policy, unit.typical_ops)
             draft.checks += tuple(check for check in said if check.host_id == task.host_id)

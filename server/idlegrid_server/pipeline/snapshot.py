@@ -19,6 +19,8 @@ from idlegrid_server.store.sql.unit import (
 from idlegrid_shared.documents import Checkpoint, Policy, Release
 from idlegrid_shared.signing import Signed
 
+from .worth import with_worth
+
 POLICIES_KEPT = 1_024
 RELEASES_KEPT = 256
 
@@ -33,7 +35,8 @@ def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
         tasks[row.unit_id].append(task_snapshot(row))
     stage_ids = sorted({unit.stage_id for unit in units})
     stages = {row.stage_id: row for row in db.fetch_all(UNIT_STAGES, stage_ids=stage_ids)}
-    return [unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id]) for unit in units]
+    found = [unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id]) for unit in units]
+    return with_worth(db, found, {row.stage_id: row.release for row in stages.values()})
 
 
 def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow) -> UnitSnapshot:
@@ -78,6 +81,7 @@ def task_snapshot(row: TaskRow) -> TaskSnapshot:
         exit_code=row.exit_code or 0,
         reason=row.reason,
         credit_micro=row.credit_micro,
+        took_us=row.cpu_us or row.elapsed_us or 0,
     )
 
 

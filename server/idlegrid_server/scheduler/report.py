@@ -61,6 +61,7 @@ def check_report(report: Report, task_id: int) -> ReportIn:
             exit_code=report.exit_code,
             ops=report.ops,
             elapsed_us=round(report.elapsed_s * 1e6),
+            cpu_us=round(report.cpu_s * 1e6),
             profile=report.profile,
             stderr=report.stderr,
         )
@@ -75,6 +76,7 @@ def check_report(report: Report, task_id: int) -> ReportIn:
         exit_code=report.exit_code,
         ops=report.ops,
         elapsed_us=round(report.elapsed_s * 1e6),
+        cpu_us=round(report.cpu_s * 1e6),
         profile=report.profile,
         stderr=report.stderr,
         manifest=manifest,

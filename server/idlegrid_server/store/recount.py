@@ -11,6 +11,7 @@ from idlegrid_shared.manifest import ManifestError, parse_manifest
 
 from .apply.policy import policy
 from .connection import Connection
+from .recount_credit import recount_recent, recount_spread
 from .replay import replay
 from .sql import audit as sql
 from .sql import file as file_sql
@@ -31,6 +32,8 @@ def recount(db: Connection, distinct: Collection[str] = ()) -> list[str]:
     found += _votes(db)
     found += _caps(db)
     found += _files(db)
+    found += recount_spread(db)
+    found += recount_recent(db)
     found += replay(db)
     return found
 

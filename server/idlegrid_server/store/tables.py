@@ -76,6 +76,8 @@ account = Table(
     Column("role", Text, nullable=False),
     _flag("disabled"),
     _count("credit_micro"),
+    _count("recent_micro"),  # domain/average.py, as it stood at recent_at
+    _count("recent_at"),
     Column("created_at", BigInteger, nullable=False),
     CheckConstraint("role IN ({})".format(", ".join(f"'{r}'" for r in ROLES)), name="role"),
 )
@@ -125,6 +127,10 @@ host = Table(
     _sum("late_weight"),  # how much later than expected its results come: domain/estimate.py
     _sum("late_total"),
     _sum("late_square"),
+    _count("recent_micro"),  # domain/average.py, as it stood at recent_at
+    _count("recent_at"),
+    _count("bench_micro"),  # domain/benchmark.py: what it was credited for counted ops…
+    _count("bench_us"),  # …and how long it took for that, of late
     Column("created_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger, nullable=False),
     _one_of("state", model.HostState),
@@ -313,6 +319,7 @@ work_unit = Table(
     Column("args", Text, nullable=False),  # JSON list of strings
     Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
     Column("bound_to", Text),  # the class of hosts that has it, if its stage wants them alike
+    Column("agreed_micro", BigInteger),  # what each of several agreeing results is worth
     Column("canonical_task", BigInteger),
     Column("canonical_manifest", LargeBinary(32)),
     _one_of("state", model.UnitState),
@@ -364,12 +371,14 @@ task = Table(
     Column("manifest", LargeBinary(32)),
     Column("ops", BigInteger),
     Column("elapsed_us", BigInteger),
+    Column("cpu_us", BigInteger),
     Column("exit_code", BigInteger),
     Column("profile", Text),
     Column("credit_micro", BigInteger),
     Column("estimate_us", BigInteger),  # how long it was expected to run there; NULL = no idea
     Column("expected_at", BigInteger),  # when it was expected back, if its host is never away
     Column("resumed_from", BigInteger),  # the task whose checkpoint this one continues
+    Column("resumed_ops", BigInteger),  # how far that says it came
     _one_of("state", model.TaskState),
     CheckConstraint(
         "verdict IS NULL OR verdict IN ({})".format(
@@ -510,15 +519,65 @@ job = Table(
     ),
 )
 
+CREDIT_STATES = ("pending", "paid")
+
+# Who gets what of a result: `of_task` did its part of the work, and `task_id` was reported. What is
+# void is taken out again; the event log tells of it.
 credit = Table(
     "credit",
     metadata,
-    Column("task_id", Id, primary_key=True, autoincrement=False),
+    Column("task_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("of_task", BigInteger, primary_key=True, autoincrement=False),
     Column("host_id", BigInteger, nullable=False),
     Column("account_id", BigInteger),
-    Column("micro", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("base_micro", BigInteger, nullable=False),  # by the work alone
+    Column("micro", BigInteger, nullable=False),  # that of it which came in time
     Column("at", BigInteger, nullable=False),
-    CheckConstraint("micro >= 0", name="micro"),
+    CheckConstraint(
+        "state IN ({})".format(", ".join(f"'{s}'" for s in CREDIT_STATES)), name="state"
+    ),
+    CheckConstraint("micro >= 0 AND micro <= base_micro", name="micro"),
+    Index(
+        "ix_credit_pending_host",
+        "host_id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_credit_pending_account",
+        "account_id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# How much agreed units of a stage were worth so far: counts in buckets (domain/spread.py).
+credit_spread = Table(
+    "credit_spread",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("units", BigInteger, nullable=False),
+    CheckConstraint("units >= 0", name="units"),
+    sqlite_with_rowid=False,
+)
+
+# What was paid, day by day (days since 1970, UTC). Nobody's account is 0.
+statistic = Table(
+    "statistic",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("host_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("app_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("results", BigInteger, nullable=False),
+    Column("base_micro", BigInteger, nullable=False),
+    Column("micro", BigInteger, nullable=False),
+    Index("ix_statistic_account", "account_id", "day"),
+    Index("ix_statistic_host", "host_id", "day"),
+    sqlite_with_rowid=False,
 )
 
 # What went wrong at the door or inside, for the admin; equal ones are counted, not repeated.

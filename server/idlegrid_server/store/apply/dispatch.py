@@ -388,7 +388,7 @@ def _send(
     if resumes:
         db.execute_many(
             checkpoint_sql.TASK_RESUMES,
-            [(resume.task_id, unsent[unit_id]) for unit_id, resume in resumes.items()],
+            [(resume.task_id, resume.ops, unsent[unit_id]) for unit_id, resume in resumes.items()],
         )
     for unit_id in chosen:
         task_id, resume = unsent[unit_id], resumes.get(unit_id)

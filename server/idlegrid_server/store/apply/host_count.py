@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from idlegrid_server.domain.average import added
+from idlegrid_server.domain.benchmark import gone_on
 from idlegrid_server.domain.host import next_limit, next_state
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
-from idlegrid_server.store.sql import account as account_sql
 from idlegrid_server.store.sql import host as sql
 
 
@@ -21,6 +22,8 @@ class HostCount:
     valid: int = 0
     invalid: int = 0
     credit_micro: int = 0
+    bench_micro: int = 0
+    bench_us: int = 0
 
     @property
     def bad(self) -> int:
@@ -29,11 +32,10 @@ class HostCount:
 
 
 class HostCounts:
-    """Differences to the counters of several hosts and accounts, written at the end."""
+    """Differences to the counters of several hosts, written at the end."""
 
     def __init__(self) -> None:
         self.hosts: dict[int, HostCount] = {}
-        self.accounts: dict[int, int] = {}
         self.standing: dict[int, sql.StandingRow] = {}
 
     def lock(self, db: Connection, host_ids: Iterable[int]) -> None:
@@ -47,11 +49,6 @@ class HostCounts:
         """The differences of one host, to be added to."""
         return self.hosts.setdefault(host_id, HostCount())
 
-    def pay(self, account_id: int | None, micro: int) -> None:
-        """Credit that an account gets."""
-        if account_id is not None:
-            self.accounts[account_id] = self.accounts.get(account_id, 0) + micro
-
     def write(self, db: Connection, ledger: Ledger) -> None:
         """Update the counters, the caps and the states that follow from them."""
         if not self.hosts:
@@ -64,7 +61,11 @@ class HostCounts:
             counts.append(
                 (
                     *(count.in_progress, count.success, count.error, count.timed_out),
-                    *(count.valid, count.invalid, count.credit_micro, limit, host_id),
+                    *(count.valid, count.invalid, count.credit_micro),
+                    added(host.recent_micro, host.recent_at, ledger.now, count.credit_micro),
+                    max(host.recent_at, ledger.now),
+                    *gone_on(host.bench_micro, host.bench_us, count.bench_micro, count.bench_us),
+                    *(limit, host_id),
                 )
             )
             state = host.state
@@ -75,7 +76,3 @@ class HostCounts:
                 state = step[0]
         db.execute_many(sql.HOST_COUNT, counts)
         db.execute_many(sql.HOST_SET_STATE, steps)
-        db.execute_many(
-            account_sql.ACCOUNT_ADD_CREDIT,
-            [(micro, account_id) for account_id, micro in sorted(self.accounts.items())],
-        )

@@ -90,7 +90,21 @@ def _fail_unit(db: Connection, unit_id: int, command: c.FailJob) -> None:
     ledger.step("unit", unit.id, unit.state, "failed", "compute_failed")
     db.execute_many(
         unit_sql.UNITS_DECIDED,
-        [("failed", f"compute_failed: {command.reason}", 0, 0, 0, 0, None, None, None, unit.id)],
+        [
+            (
+                "failed",
+                f"compute_failed: {command.reason}",
+                0,
+                0,
+                0,
+                0,
+                None,
+                None,
+                None,
+                None,
+                unit.id,
+            )
+        ],
     )
     _count(db, unit, command.now, failed=1)
     ledger.write()
@@ -134,7 +148,7 @@ def complete_server_unit(db: Connection, command: c.CompleteServerUnit) -> c.Job
     ledger.step("unit", unit.id, "valid", "assimilated", "indexed")
     db.execute_many(
         unit_sql.UNITS_DECIDED,
-        [("assimilated", "indexed", 0, 0, 0, 0, None, None, command.manifest_hash, unit.id)],
+        [("assimilated", "indexed", 0, 0, 0, 0, None, None, command.manifest_hash, None, unit.id)],
     )
     db.execute_many(output_sql.OUTPUT_INSERT, [(unit.id,)])
     _count(db, unit, command.now, assimilated=1)

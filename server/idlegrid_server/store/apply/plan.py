@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from idlegrid_server.domain.model import TaskChange, UnitPlan
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.host_count import HostCounts
+from idlegrid_server.store.apply.payment import Payments
 from idlegrid_server.store.apply.sample import Samples
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
@@ -26,11 +27,11 @@ class _Work:
 
     db: Connection
     ledger: Ledger
-    hosts: HostCounts = field(default_factory=HostCounts)
+    hosts: HostCounts
+    payments: Payments
     samples: Samples = field(default_factory=Samples)
     units: list[tuple[object, ...]] = field(default_factory=list)
     tasks: list[tuple[object, ...]] = field(default_factory=list)
-    credits: list[tuple[object, ...]] = field(default_factory=list)
     new_tasks: list[tuple[int, int]] = field(default_factory=list)
     outputs: list[tuple[int]] = field(default_factory=list)
     retracted: list[tuple[int, int]] = field(default_factory=list)
@@ -47,8 +48,10 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
         return c.ApplyUnitPlansResult(0)
     task_ids = [change.task_id for plan in command.plans for change in plan.tasks]
     tasks = {row.id: row for row in db.fetch_all(sql.TASKS_CHANGING, task_ids=task_ids)}
-    work = _Work(db, Ledger(db, command.now, command.actor))
-    work.hosts.lock(db, (row.host_id for row in tasks.values() if row.host_id is not None))
+    ledger, hosts = Ledger(db, command.now, command.actor), HostCounts()
+    work = _Work(db, ledger, hosts, Payments(db, ledger, hosts))
+    others = work.payments.read(tasks.values())
+    hosts.lock(db, [*others, *(row.host_id for row in tasks.values() if row.host_id is not None)])
     unit_ids = sorted({plan.unit_id for plan in command.plans})
     units = {row.id: row for row in db.fetch_all(sql.UNITS_LOCK, unit_ids=unit_ids)}
     void = []
@@ -76,7 +79,7 @@ def _plan(
         if task.unit_id != unit.id:
             raise c.StoreRefused("foreign_task", f"task {task.id} is not of unit {unit.id}")
         unsent -= task.state == "unsent" and change.state not in (None, "unsent")
-        _task(work, task, change)
+        _task(work, unit, task, change)
     state, reason = unit.state, unit.reason
     for step in plan.steps:
         work.ledger.step("unit", unit.id, state, step.state, step.reason)
@@ -90,8 +93,9 @@ def _plan(
     target = unit.target if plan.target is None else plan.target
     n_tasks = unit.n_tasks + plan.new_tasks
     rank = unit.rank if plan.rank is None else plan.rank
+    agreed = work.payments.take_unit(unit, state, plan.agreed_micro)
     work.units.append(
-        (state, reason, target, n_tasks, unsent, rank, plan.due_at, *canonical, unit.id)
+        (state, reason, target, n_tasks, unsent, rank, plan.due_at, *canonical, agreed, unit.id)
     )
     work.new_tasks += [(unit.id, unit.n_tasks + i) for i in range(plan.new_tasks)]
     if plan.new_tasks:
@@ -109,7 +113,7 @@ def _plan(
         work.incidents.append((alert.code, source, alert.text, work.ledger.now))
 
 
-def _task(work: _Work, task: sql.ChangingRow, change: TaskChange) -> None:
+def _task(work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskChange) -> None:
     state, verdict = task.state, task.verdict
     host = None if task.host_id is None else work.hosts.of(task.host_id)
     if change.state is not None and change.state != state:
@@ -134,10 +138,9 @@ def _task(work: _Work, task: sql.ChangingRow, change: TaskChange) -> None:
     credit = task.credit_micro
     if change.credit_micro is not None and credit is None:
         credit = change.credit_micro
-        work.credits.append((task.id, task.host_id, task.account_id, credit, work.ledger.now))
-        if host is not None:
-            host.credit_micro += credit
-        work.hosts.pay(task.account_id, credit)
+        work.payments.pay(task, credit, unit.stage_id)
+    elif change.pending_micro is not None:
+        work.payments.book(task, change.pending_micro)
     work.tasks.append((state, verdict, change.reason or task.reason, credit, task.id))
 
 
@@ -153,8 +156,8 @@ def _count(work: _Work, unit: sql.UnitRow, before: str, after: str) -> None:
 def _write(work: _Work, now: int) -> bool:
     """Write everything; hosts before stages before batches, so that locks come in one order."""
     db = work.db
+    work.payments.settle()
     db.execute_many(sql.TASKS_DECIDED, work.tasks)
-    db.execute_many(sql.CREDIT_INSERT, work.credits)
     if work.new_tasks:
         db.execute_many(sql.TASKS_INSERT, work.new_tasks)
         made = set(work.new_tasks)
@@ -167,6 +170,7 @@ def _write(work: _Work, now: int) -> bool:
     db.execute_many(output_sql.OUTPUT_INSERT, work.outputs)
     db.execute_many(account_sql.INCIDENT_RECORD, work.incidents)
     work.hosts.write(db, work.ledger)
+    work.payments.write()
     work.samples.write(db)
     for unit_id in work.jobless:
         _cancel_job(work, unit_id)

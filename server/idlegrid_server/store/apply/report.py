@@ -84,7 +84,7 @@ def take_reports(
         changes.append(
             (
                 *(state, decision.verdict, decision.reason, command.now, manifest, report.ops),
-                *(report.elapsed_us, report.exit_code, report.profile, row.id),
+                *(report.elapsed_us, report.cpu_us, report.exit_code, report.profile, row.id),
             )
         )
         taken.append(report)

@@ -26,6 +26,7 @@ class ReportIn(Part, frozen=True):
     exit_code: int = 0
     ops: int = 0
     elapsed_us: int = 0
+    cpu_us: int = 0
     profile: str = ""
     stderr: str = ""
     manifest: bytes = b""  # canonical JSON; empty unless outcome is success

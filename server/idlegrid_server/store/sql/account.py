@@ -15,6 +15,8 @@ class AccountRow(NamedTuple):
     role: str
     disabled: int
     credit_micro: int
+    recent_micro: int
+    recent_at: int
     created_at: int
 
 
@@ -45,7 +47,7 @@ class IncidentRow(NamedTuple):
     last_at: int
 
 
-_ACCOUNT = "SELECT id, email, name, password_hash, role, disabled, credit_micro, created_at"
+_ACCOUNT = "SELECT " + ", ".join(AccountRow._fields)
 _JOINED = """
     SELECT t.id, t.account_id, t.label, t.scopes, t.created_at, t.expires_at, t.revoked_at,
            t.single_use, a.disabled, a.role
@@ -89,11 +91,6 @@ ACCOUNT_SET_DISABLED = Query(
     "account_set_disabled",
     "shut an account out or let it in",
     "UPDATE account SET disabled = :disabled WHERE id = :account_id AND disabled <> :disabled",
-)
-ACCOUNT_ADD_CREDIT = Query(
-    "account_add_credit",
-    "keep the sum of an account's credit",
-    "UPDATE account SET credit_micro = credit_micro + :micro WHERE id = :account_id",
 )
 
 TOKEN_BY_HASH = Query(

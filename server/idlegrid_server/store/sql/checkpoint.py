@@ -107,5 +107,7 @@ TASK_MIGRATES = Query(
 TASK_RESUMES = Query(
     "task_resumes",
     "a task continues from the checkpoint of another",
-    "UPDATE task SET resumed_from = :resumed_from WHERE id = :task_id",
+    """
+    UPDATE task SET resumed_from = :resumed_from, resumed_ops = :resumed_ops WHERE id = :task_id
+    """,
 )

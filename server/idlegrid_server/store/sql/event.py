@@ -44,6 +44,12 @@ EVENTS_OF_OBJECTS = Query(
     _EVENT + " WHERE kind = :kind AND object_id {in:object_ids} ORDER BY id LIMIT :limit",
     EventRow._make,
 )
+EVENT_NEWEST = Query(
+    "event_newest",
+    "the number of the log's newest line, for statements: what is counted by then",
+    "SELECT COALESCE(MAX(id), 0) FROM event",
+    lambda row: int(row[0]),
+)
 EVENTS_AFTER = Query(
     "events_after",
     "replay the whole log, page by page",

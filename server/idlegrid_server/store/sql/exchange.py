@@ -129,8 +129,8 @@ REPORT_TAKEN = Query(
     "a result came",
     """
     UPDATE task SET state = :state, verdict = :verdict, reason = :reason, received_at = :now,
-        manifest = :manifest, ops = :ops, elapsed_us = :elapsed_us, exit_code = :exit_code,
-        profile = :profile
+        manifest = :manifest, ops = :ops, elapsed_us = :elapsed_us, cpu_us = :cpu_us,
+        exit_code = :exit_code, profile = :profile
     WHERE id = :task_id
     """,
 )

@@ -31,6 +31,10 @@ class HostRow(NamedTuple):
     n_valid: int
     n_invalid: int
     credit_micro: int
+    recent_micro: int
+    recent_at: int
+    bench_micro: int
+    bench_us: int
     created_at: int
     last_seen_at: int
 
@@ -64,6 +68,10 @@ class StandingRow(NamedTuple):
     cores: int
     tasks_max: int
     n_valid: int
+    recent_micro: int
+    recent_at: int
+    bench_micro: int
+    bench_us: int
 
 
 _HOST = "SELECT " + ", ".join(HostRow._fields) + " FROM host"
@@ -95,7 +103,9 @@ HOSTS_STANDING = Query(
     "how hosts stand that a pass judges; locks in the order of ids, so that no two passes can wait "
     "on each other",
     """
-    SELECT id, state, cores, tasks_max, n_valid FROM host
+    SELECT """
+    + ", ".join(StandingRow._fields)
+    + """ FROM host
     WHERE id {in:host_ids} ORDER BY id {lock}
     """,
     StandingRow._make,
@@ -104,6 +114,12 @@ HOSTS_AFTER = Query(
     "hosts_after",
     "list hosts by pages",
     _HOST + " WHERE id > :after ORDER BY id LIMIT :limit",
+    HostRow._make,
+)
+HOSTS_OF_ACCOUNT = Query(
+    "hosts_of_account",
+    "a person's hosts, newest first",
+    _HOST + " WHERE account_id = :account_id ORDER BY id DESC LIMIT :limit",
     HostRow._make,
 )
 HOST_COUNTS = Query(
@@ -171,7 +187,9 @@ HOST_COUNT = Query(
         n_in_progress = n_in_progress + :in_progress, n_success = n_success + :success,
         n_error = n_error + :error, n_timed_out = n_timed_out + :timed_out,
         n_valid = n_valid + :valid, n_invalid = n_invalid + :invalid,
-        credit_micro = credit_micro + :credit_micro, tasks_max = :tasks_max
+        credit_micro = credit_micro + :credit_micro,
+        recent_micro = :recent_micro, recent_at = :recent_at,
+        bench_micro = :bench_micro, bench_us = :bench_us, tasks_max = :tasks_max
     WHERE id = :host_id
     """,
 )

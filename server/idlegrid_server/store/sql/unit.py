@@ -22,6 +22,7 @@ class UnitRow(NamedTuple):
     due_at: int | None
     canonical_task: int | None
     canonical_manifest: bytes | None
+    agreed_micro: int | None
 
 
 class UnitInputRow(NamedTuple):
@@ -53,6 +54,7 @@ class TaskRow(NamedTuple):
     manifest: bytes | None
     ops: int | None
     elapsed_us: int | None
+    cpu_us: int | None
     exit_code: int | None
     profile: str | None
     credit_micro: int | None
@@ -75,7 +77,9 @@ class ChangingRow(NamedTuple):
     received_at: int | None
     ops: int | None
     elapsed_us: int | None
+    cpu_us: int | None
     resumed_from: int | None
+    resumed_ops: int | None
     expected_at: int | None
     subject: str
 
@@ -93,6 +97,12 @@ class UnitStageRow(NamedTuple):
 
 _UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
 _TASK = "SELECT " + ", ".join(TaskRow._fields) + " FROM task"
+_CHANGING = (
+    "SELECT "
+    + ", ".join(f"t.{name}" for name in ChangingRow._fields if name != "subject")
+    + ", s.subject FROM task t JOIN work_unit u ON u.id = t.unit_id"
+    " JOIN stage s ON s.id = u.stage_id"
+)
 _INPUT = "SELECT id, stage_id, batch_id, idx, args, inputs FROM work_unit"
 
 UNITS_DUE = Query(
@@ -225,8 +235,8 @@ UNITS_DECIDED = Query(
     """
     UPDATE work_unit SET state = :state, reason = :reason, version = version + 1,
         target = :target, n_tasks = :n_tasks, n_unsent = :n_unsent, rank = :rank,
-        due_at = :due_at,
-        canonical_task = :canonical_task, canonical_manifest = :canonical_manifest
+        due_at = :due_at, canonical_task = :canonical_task,
+        canonical_manifest = :canonical_manifest, agreed_micro = :agreed_micro
     WHERE id = :unit_id
     """,
 )
@@ -261,13 +271,13 @@ TASKS_BY_ID = Query(
 TASKS_CHANGING = Query(
     "tasks_changing",
     "tasks that a pass decided on, as they stand; their hosts come first in the order of locks",
-    """
-    SELECT t.id, t.unit_id, t.state, t.verdict, t.reason, t.host_id, t.account_id, t.credit_micro,
-           t.sent_at, t.deadline_at, t.received_at, t.ops, t.elapsed_us, t.resumed_from,
-           t.expected_at, s.subject
-    FROM task t JOIN work_unit u ON u.id = t.unit_id JOIN stage s ON s.id = u.stage_id
-    WHERE t.id {in:task_ids} ORDER BY t.id
-    """,
+    _CHANGING + " WHERE t.id {in:task_ids} ORDER BY t.id",
+    ChangingRow._make,
+)
+TASKS_WORKED = Query(
+    "tasks_worked",
+    "the tasks of units in which a host went on from what another left: who did which part",
+    _CHANGING + " WHERE t.unit_id {in:unit_ids} AND t.host_id IS NOT NULL ORDER BY t.unit_id, t.n",
     ChangingRow._make,
 )
 TASKS_NEW = Query(
@@ -316,13 +326,5 @@ TASK_LOG_INSERT = Query(
     """
     INSERT INTO task_log (task_id, stderr) VALUES (:task_id, :stderr)
     ON CONFLICT (task_id) DO UPDATE SET stderr = excluded.stderr
-    """,
-)
-CREDIT_INSERT = Query(
-    "credit_insert",
-    "credit a task; a second time fails",
-    """
-    INSERT INTO credit (task_id, host_id, account_id, micro, at)
-    VALUES (:task_id, :host_id, :account_id, :micro, :now)
     """,
 )

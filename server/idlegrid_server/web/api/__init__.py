@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from . import admin, answers, apps, batches, project, session, units, uploads
+from . import admin, answers, apps, batches, credit, project, session, units, uploads
 from .openapi import openapi_routes
 from .route import PREFIX, Route
 
-_MODULES = (project, session, uploads, apps, batches, units, answers, admin)
+_MODULES = (project, session, uploads, apps, batches, units, answers, credit, admin)
 
 
 def all_routes() -> list[Route]:

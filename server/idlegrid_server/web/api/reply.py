@@ -304,6 +304,50 @@ class HostReply(Reply, frozen=True):
     last_seen_at: str
 
 
+class HostCredit(Reply, frozen=True):
+    """What one of an account's hosts has been credited."""
+
+    id: str
+    name: str
+    state: str
+    credit_micro: int
+    pending_micro: int
+    recent_micro: int  # average of a day
+
+
+class CreditReply(Reply, frozen=True):
+    """What an account has been credited. ``pending_micro`` waits until single results are final.
+
+    ``statement`` is the same, signed by the project: anybody who knows the project's fingerprint
+    can check it.
+    """
+
+    account: str
+    credit_micro: int
+    pending_micro: int
+    recent_micro: int  # average of a day
+    results: int
+    hosts: tuple[HostCredit, ...]
+    statement: Signed
+
+
+class DayReply(Reply, frozen=True):
+    """What was credited on one day (UTC) for an app's results; ``ops`` before promptness."""
+
+    day: str
+    app: str
+    results: int
+    ops: int
+    credit_micro: int
+
+
+class StatisticsReply(Reply, frozen=True):
+    """Day by day, newest first."""
+
+    of: str
+    days: tuple[DayReply, ...]
+
+
 class HostCount(Reply, frozen=True):
     """Hosts in one state."""
 

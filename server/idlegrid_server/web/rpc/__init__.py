@@ -2,10 +2,10 @@
 
 from flask import Blueprint
 
-from . import checkpoints, detach, enrol, exchange, project, uploads
+from . import checkpoints, credit, detach, enrol, exchange, project, uploads
 
 blueprint = Blueprint("rpc", __name__, url_prefix="/rpc/v1")
-for _module in (project, enrol, exchange, uploads, checkpoints, detach):
+for _module in (project, enrol, exchange, uploads, checkpoints, credit, detach):
     _module.register(blueprint)
 
 __all__ = ["blueprint"]
