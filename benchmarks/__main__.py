@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from . import checkpoint, exchange, million, moved, queries, same, speed, worker
+from . import brake, checkpoint, exchange, million, moved, queries, same, speed, worker
 from .figure import Figure, Options, run
 
 FIGURES: dict[str, Figure] = {
     figure.name: figure
-    for module in (checkpoint, exchange, million, moved, queries, same, speed, worker)
+    for module in (brake, checkpoint, exchange, million, moved, queries, same, speed, worker)
     for figure in module.FIGURES
 }
 

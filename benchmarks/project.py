@@ -143,7 +143,8 @@ class BenchProject:
                         modules=(command.ModuleIn(digest.digest(), len(EMPTY_MODULE)),),
                     )
                 )
-                self._add_batch(store, account, added.app_version_id, app, units)
+                if units:
+                    self._add_batch(store, account, added.app_version_id, app, units)
             for host in self.hosts:
                 store.execute(
                     command.EnrolHost(

@@ -63,6 +63,7 @@ class Grid:
         priority: int = 0,
         on_failure: str | None = None,
         public: bool = False,
+        canary: bool = True,
         passphrase: str | None = None,
         open_key_for: Callable[[App], SigningKey] | None = None,
         on_step: Callable[[str], None] | None = None,
@@ -70,7 +71,8 @@ class Grid:
         """Submit the app in a folder with its table, or another ``table``.
 
         The version is built, signed by your publisher key and published first if the project has
-        it not. ``on_failure`` is ``stop``, ``skip``, ``skip 10`` (units) or ``skip 5%``. Raises
+        it not. ``on_failure`` is ``stop``, ``skip``, ``skip 10`` (units) or ``skip 5%``. Without
+        ``canary`` a large batch goes out all at once, not a few units before the others. Raises
         :class:`InputError` before anything is sent, :class:`ServerError` afterwards.
         """
         described = app if isinstance(app, App) else read_app(Path(app))
@@ -88,6 +90,7 @@ class Grid:
             priority=priority,
             on_failure=policy,
             public=public,
+            canary=canary,
         )
         key_for = open_key_for or (lambda _: open_key(key_path(), passphrase))
         made = submit(self.api, described, wanted, key_for, on_step)

@@ -34,6 +34,7 @@ class Wanted(msgspec.Struct, frozen=True):
     priority: int = 0
     on_failure: OnFailure | None = None
     public: bool = False
+    canary: bool = True
 
     def check(self) -> None:
         """Raise :class:`InputError` for values out of bounds."""
@@ -155,4 +156,6 @@ def make_spec(
         spec["plot"] = app.plot
     if wanted.public:
         spec["public"] = True
+    if not wanted.canary:
+        spec["canary"] = False
     return spec

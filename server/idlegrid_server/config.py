@@ -128,6 +128,15 @@ class DispatchSettings(Section, frozen=True):
         float,
         Meta(ge=0.1, le=86_400, description="Seconds until a host without work should call again."),
     ] = 60.0
+    canary_from: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=10_000_000,
+            description="Work units from which on a batch sends a few canaries first, and the rest "
+            "when those came back well. Smaller batches go out at once.",
+        ),
+    ] = 50
 
 
 class LimitSettings(Section, frozen=True):

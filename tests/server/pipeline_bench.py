@@ -59,7 +59,10 @@ class Bench:
         self.files.folder.mkdir()
         work = folder / "work"
         work.mkdir(mode=0o700)
-        self.tools = Tools(store, self.files, self.clock, work, lease_us=60 * SECOND)
+        # Whole batches go out at once here: tests of canaries say from which size on they do not.
+        self.tools = Tools(
+            store, self.files, self.clock, work, lease_us=60 * SECOND, canary_from=10**9
+        )
         self.account_id = store.execute(
             CreateAccount(now=self.now, email="a@b", name="A", role="scientist")
         ).account_id
@@ -123,10 +126,12 @@ class Bench:
         plot: dict[str, Any] | None = None,
         args: tuple[str, ...] = (),
         uploaded: bool = True,
+        canary: bool = True,
     ) -> int:
         digest = self.upload(table) if uploaded else hashlib.sha256(table).digest()
         kinds = ("map", "combine") if combine else ("map",)
         spec = {
+            "canary": canary,
             "units": digest.hex(),
             "stages": [
                 {"kind": kind, "args": list(args) if kind != "map" else []} for kind in kinds

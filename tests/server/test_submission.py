@@ -56,6 +56,16 @@ def test_a_table_beyond_the_projects_limit_is_refused(bench: Bench) -> None:
     assert "more than 10 lines" in bench.batch(bad).reason
 
 
+def test_a_large_batch_sends_its_canaries_first_unless_it_asks_not_to(bench: Bench) -> None:
+    bench.tools = Tools(bench.store, bench.files, bench.clock, bench.tools.work)
+    small, large = bench.submit(table(49)), bench.submit(table(50))
+    bare = bench.submit(table(50), canary=False)
+    bench.jobs()
+    assert [bench.batch(b).state for b in (small, large, bare)] == ["running", "canary", "running"]
+    tasks = {b: sum(unit.n_tasks > 0 for unit in bench.units(b)) for b in (small, large, bare)}
+    assert tasks == {small: 49, large: 3, bare: 50}
+
+
 def test_a_missing_input_is_named_with_its_line(bench: Bench) -> None:
     there, missing = bench.upload(b"data"), hashlib.sha256(b"never uploaded").hexdigest()
 

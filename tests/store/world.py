@@ -9,7 +9,9 @@ import msgspec
 from idlegrid_server.domain.batch import decide_batch
 from idlegrid_server.domain.model import UnitSnapshot
 from idlegrid_server.domain.unit import decide_unit
+from idlegrid_server.pipeline.passes import release_pass, settle_pass, transition_pass
 from idlegrid_server.pipeline.snapshot import due_batches, due_units
+from idlegrid_server.pipeline.tail import tail_pass
 from idlegrid_server.store import command as c
 from idlegrid_server.store.query import Query
 from idlegrid_server.store.recount import recount
@@ -236,10 +238,18 @@ class World:
 
     def batch(self, units: int, *stages: c.NewStage, **more: object) -> int:
         """A running batch with all its units; returns its id."""
+        canaries = more.pop("canaries", 0)
         batch_id = self.create(*stages, **more).batch_id
         job = self.claim_surely("submit")
         assert job.object_id == batch_id
-        self.store.execute(c.StartBatch(now=self.now, batch_id=batch_id, expected=units))
+        self.store.execute(
+            c.StartBatch(
+                now=self.now,
+                batch_id=batch_id,
+                expected=units,
+                canaries=canaries,  # type: ignore[arg-type]
+            )
+        )
         for start in range(0, units, 1000):
             self.insert(self.stages(batch_id)[0].id, start, min(1000, units - start))
         self.store.execute(c.FinishJob(now=self.now, job_id=job.id, worker="worker"))
@@ -314,19 +324,37 @@ class World:
             units = due_units(db, self.now, 300)
         return self.apply(units)
 
+    def run_passes(self, rounds: int = 50) -> None:
+        """The passes of production, until nothing is due; answers are not made here."""
+        for _ in range(rounds):
+            busy = transition_pass(self.store, lambda: self.now)
+            busy += settle_pass(self.store, lambda: self.now)
+            busy += release_pass(self.store, lambda: self.now)
+            if not busy + len(self.batch_pass(self.now)):
+                return
+        raise AssertionError(f"something is still due after {rounds} rounds")
+
     def apply(self, units: Sequence[UnitSnapshot]) -> c.ApplyUnitPlansResult:
         """Decide on snapshots and apply the plans."""
         plans = tuple(decide_unit(unit, self.now) for unit in units)
         return self.store.execute(c.ApplyUnitPlans(now=self.now, plans=plans))
 
-    def batch_pass(self) -> list[str]:
-        """One batch pass; answers are not made here."""
+    def batch_pass(self, tail_at: int | None = None) -> list[str]:
+        """One batch pass; answers are not made here, and the end of batches is let be unless
+        ``tail_at`` says when it is."""
         with self.store.reading() as db:
             batches = due_batches(db, self.now, 10)
-        return [
-            self.store.execute(c.ApplyBatchPlan(now=self.now, plan=decide_batch(snapshot))).status
-            for snapshot in batches
-        ]
+        statuses = []
+        for snapshot in batches:
+            plan = decide_batch(snapshot, self.now)
+            if plan.answer is not None and not plan.stages and not plan.steps:
+                continue
+            if tail_at is not None and plan.due_at is None and not plan.steps:
+                again = tail_pass(self.store, snapshot, tail_at)
+                plan = msgspec.structs.replace(plan, due_at=again)
+            done = self.store.execute(c.ApplyBatchPlan(now=self.now, plan=plan))
+            statuses.append(done.status)
+        return statuses
 
     def batch_row(self, batch_id: int) -> batch_sql.BatchRow:
         """A batch as stored."""
@@ -361,4 +389,5 @@ class World:
     def check(self) -> None:
         """Every invariant holds."""
         with self.store.reading() as db:
-            assert recount(db, self.distinct) == []
+            broken = recount(db, self.distinct)
+        assert broken == [], broken

@@ -35,6 +35,7 @@ def batch() -> None:
 @click.option("--priority", type=int, default=0, show_default=True, help="Among your batches.")
 @click.option("--on-failure", help='"stop", "skip", "skip 10" or "skip 5%".')
 @click.option("--public", is_flag=True, help="Let everybody see its name and progress.")
+@click.option("--no-canary", is_flag=True, help="All units at once, not a few before the others.")
 @click.option("--yes", is_flag=True, help="Publish the app's version without asking.")
 @click.option("--watch", is_flag=True, help="Wait for the end and show the progress.")
 @json_option
@@ -49,6 +50,7 @@ def submit(
     priority: int,
     on_failure: str | None,
     public: bool,
+    no_canary: bool,
     yes: bool,
     watch: bool,
 ) -> None:
@@ -67,6 +69,7 @@ def submit(
             priority=priority,
             on_failure=on_failure,
             public=public,
+            canary=not no_canary,
             open_key_for=publishing_key(screen, grid, key_path(), yes=yes),
             on_step=say,
         )

@@ -1,10 +1,14 @@
 """What to do with a batch: stages in order, failures by policy, an answer at the end."""
 
+import msgspec
+
+from .canary import decide_canary
 from .model import (
     BatchChange,
     BatchPlan,
     BatchSnapshot,
     BatchState,
+    CanarySnapshot,
     FailurePolicy,
     StageChange,
     StageSnapshot,
@@ -13,8 +17,13 @@ from .model import (
 DECIDED = frozenset({"running", "combining"})
 
 
-def decide_batch(batch: BatchSnapshot) -> BatchPlan:
-    """Decide on one batch. Pure; calling it on the outcome plans nothing but the missing answer."""
+def decide_batch(batch: BatchSnapshot, now: int = 0) -> BatchPlan:
+    """Decide on one batch at ``now`` (µs).
+
+    Pure; calling it on the outcome plans nothing but the missing answer.
+    """
+    if batch.state == "canary":
+        return _watch_canaries(batch, now)
     if batch.state not in DECIDED:
         return _plan(batch)
     for stage in batch.stages:
@@ -29,6 +38,34 @@ def decide_batch(batch: BatchSnapshot) -> BatchPlan:
             return _plan(batch)
         return _complete(batch, stage)
     return _plan(batch, answer=batch.revision + 1)
+
+
+def _watch_canaries(batch: BatchSnapshot, now: int) -> BatchPlan:
+    for stage in batch.stages:
+        failure = _failure(stage, batch.on_failure) if stage.state == "running" else ""
+        if failure:
+            return fail_batch(batch, failure)
+    canary = batch.canary
+    if canary is None:  # there are none: nothing is held back
+        return _plan(batch, steps=(BatchChange("running", "canaries_passed"),), due_at=now)
+    word = decide_canary(canary, now)
+    if word == "stop":
+        return _plan(batch, steps=(BatchChange("paused", "canaries_failed"),))
+    if word == "wait":
+        return _keep_waiting(batch, canary, now)
+    slow = 2 * canary.valid < canary.total
+    reason = "canaries_slow" if slow else "canaries_passed"
+    return _plan(batch, steps=(BatchChange("running", reason),), due_at=now)
+
+
+def _keep_waiting(batch: BatchSnapshot, canary: CanarySnapshot, now: int) -> BatchPlan:
+    times = [canary.until] if canary.until > now else []
+    reserved = canary.proven_until is not None
+    if canary.proven_until is not None and canary.proven_until > now:
+        times.append(canary.proven_until)
+        reserved = False  # for now it is right that they are
+    plan = _plan(batch, due_at=min(times, default=None))
+    return msgspec.structs.replace(plan, open_canaries=reserved)
 
 
 def _has_ended(stage: StageSnapshot) -> bool:
@@ -101,7 +138,13 @@ def _plan(
     steps: tuple[BatchChange, ...] = (),
     stages: tuple[StageChange, ...] = (),
     answer: int | None = None,
+    due_at: int | None = None,
 ) -> BatchPlan:
     return BatchPlan(
-        batch_id=batch.id, version=batch.version, steps=steps, stages=stages, answer=answer
+        batch_id=batch.id,
+        version=batch.version,
+        steps=steps,
+        stages=stages,
+        answer=answer,
+        due_at=due_at,
     )

@@ -159,6 +159,8 @@ class UnitSnapshot(Value, frozen=True):
     metered: bool = True  # ops are counted; not those of native and container programs
     #: The 90th percentile of what agreed units of its stage were worth so far; None = not known.
     p90_micro: int | None = None
+    due_at: int | None = None  # as it stands: reports set it to when they came
+    batch_since: int = 0  # when its batch was made
 
 
 class TaskChange(Value, frozen=True):
@@ -187,6 +189,41 @@ class Alert(Value, frozen=True):
     task_id: int | None = None
 
 
+class ErrorSeen(Value, frozen=True):
+    """A task that ended in an error: where, why, and how long after it was sent (µs)."""
+
+    at: int
+    task_id: int
+    unit_id: int
+    host_id: int
+    reason: str
+    took_us: int
+
+
+class News(Value, frozen=True):
+    """What hosts reported of a unit since a pass last looked. ``slice_at``: domain/pulse.py."""
+
+    slice_at: int
+    results: int
+    errors: tuple[ErrorSeen, ...] = ()
+
+
+class PulseSeen(Value, frozen=True):
+    """One slice of a stage's life: units that ended, results and errors that came."""
+
+    at: int
+    ended: int = 0
+    results: int = 0
+    errors: int = 0
+
+
+class Holder(Value, frozen=True):
+    """A host that has tasks of a stage, and for how long it has had the oldest of them (µs)."""
+
+    host_id: int
+    held_us: int
+
+
 class UnitPlan(Value, frozen=True):
     """What to do with one unit. Void if the unit's version is no longer ``version``."""
 
@@ -208,6 +245,8 @@ class UnitPlan(Value, frozen=True):
     checks: tuple[Check, ...] = ()  # what it says of hosts, once
     hold: Hold | None = None  # set with the step to provisional; any other step ends it
     reserved_until: int | None = None  # with rank 2: from then on anybody may have it
+    new_reason: str = ""  # why the new tasks are made, where it is not plain
+    news: News | None = None  # what the pass saw of reports, for the stage's pulse
 
 
 class StageSnapshot(Value, frozen=True):
@@ -233,6 +272,17 @@ class FailurePolicy(Value, frozen=True):
     max_share: float | None = None
 
 
+class CanarySnapshot(Value, frozen=True):
+    """How the first units of a batch do. ``errors``: tasks of theirs that failed so far."""
+
+    total: int
+    valid: int
+    failed: int
+    errors: int
+    until: int  # from then on (µs) slow canaries do not hold back the rest
+    proven_until: int | None = None  # kept for proven hosts until then; None = they are anybody's
+
+
 class BatchSnapshot(Value, frozen=True):
     """A batch with its stages."""
 
@@ -243,6 +293,7 @@ class BatchSnapshot(Value, frozen=True):
     stages: tuple[StageSnapshot, ...]
     revision: int = 0  # of the newest answer; 0 = none yet
     answer_stale: bool = False  # a unit was reopened and assimilated anew since that answer
+    canary: CanarySnapshot | None = None  # in state canary, and only then
 
 
 class StageChange(Value, frozen=True):
@@ -268,6 +319,7 @@ class BatchPlan(Value, frozen=True):
     steps: tuple[BatchChange, ...] = ()
     stages: tuple[StageChange, ...] = ()
     answer: int | None = None  # revision of the answer that the pipeline must make now
+    open_canaries: bool = False  # the first units are not kept for proven hosts any more
     due_at: int | None = None  # when to look again; None = only when something happens
 
 

@@ -51,6 +51,7 @@ TASK: Mapping[str, str] = _frozen(
         "too_big": "It needs more memory than the volunteer gives.",
         "deadline": "The deadline passed in silence.",
         "decided": "The unit was decided without it.",
+        "tail": "Another copy of one of the batch's last units, since an idle computer is quicker.",
         "unit_failed": "The unit failed before.",
         "unit_cancelled": "The unit was cancelled.",
         # verdicts
@@ -127,6 +128,11 @@ BATCH: Mapping[str, str] = _frozen(
         "owner": "Its owner asked for it.",
         "admin": "An admin asked for it.",
         "reopened": "A unit was opened again.",
+        "canaries_passed": "Its first units came back well, so the rest goes out.",
+        "canaries_slow": "Its first units take long but met no error, so the rest goes out.",
+        "canaries_failed": "Most of its first units failed, so the rest was kept back.",
+        "brake": "It failed on every computer that tried, so the server stopped sending it.",
+        "resumed": "Its owner lets it go on.",
     }
 )
 

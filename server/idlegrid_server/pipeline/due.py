@@ -1,7 +1,7 @@
 """Whether anybody has something to do: the question that the sweep asks every few seconds."""
 
 from idlegrid_server.store.connection import Connection
-from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_UNSETTLED
+from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_TO_RELEASE, STAGES_UNSETTLED
 from idlegrid_server.store.sql.job import JOB_COUNTS
 from idlegrid_server.store.sql.unit import UNITS_DUE_COUNT
 
@@ -16,6 +16,7 @@ def what_waits(db: Connection, now: int) -> set[QueueName]:
         (units is not None and units[0])
         or db.fetch_one(BATCHES_DUE, now=now, limit=1) is not None
         or db.fetch_one(STAGES_UNSETTLED, limit=1) is not None
+        or db.fetch_one(STAGES_TO_RELEASE, limit=1) is not None
     ):
         found.add("wake")
     if jobs_wait(db):

@@ -20,19 +20,23 @@ from idlegrid_server.store.command import (
     ApplyBatchPlan,
     ApplyUnitPlans,
     RecordIncident,
+    ReleaseUnits,
     SettleStage,
     Store,
 )
-from idlegrid_server.store.sql.batch import STAGES_UNSETTLED
+from idlegrid_server.store.sql.batch import STAGES_TO_RELEASE, STAGES_UNSETTLED
 
 from .answer import make_answer
+from .brake import brake_pass, with_news
 from .due import jobs_wait
 from .snapshot import due_batches, due_units
+from .tail import tail_pass
 from .tools import Files, MissingFile, Tools
 
 UNITS_AT_ONCE = 300
 BATCHES_AT_ONCE = 20
 SETTLE_AT_ONCE = 1_000
+RELEASE_AT_ONCE = 1_000
 # When an answer cannot be made (a full disk, a lost file), it is tried again after this.
 ANSWER_AGAIN_US = 30 * 1_000_000
 log = logging.getLogger(__name__)
@@ -60,10 +64,11 @@ def transition_pass(store: Store, clock: Callable[[], int]) -> int:
         units = due_units(db, now, UNITS_AT_ONCE)
     if not units:
         return 0
-    plans = tuple(decide_unit(unit, now) for unit in units)
+    plans = tuple(with_news(decide_unit(unit, now), unit, now) for unit in units)
     reach("pass.transition.planned")
     store.execute(ApplyUnitPlans(now=now, plans=plans))
     reach("pass.transition.after")
+    brake_pass(store, plans, {unit.id: unit for unit in units}, now)
     return len(units)
 
 
@@ -73,6 +78,15 @@ def settle_pass(store: Store, clock: Callable[[], int]) -> int:
         stages = db.fetch_all(STAGES_UNSETTLED, limit=1)
     for stage_id in stages:
         store.execute(SettleStage(now=clock(), stage_id=stage_id, limit=SETTLE_AT_ONCE))
+    return len(stages)
+
+
+def release_pass(store: Store, clock: Callable[[], int]) -> int:
+    """Give units that waited for their batch's canaries their tasks; returns how many stages."""
+    with store.reading() as db:
+        stages = db.fetch_all(STAGES_TO_RELEASE, limit=1)
+    for stage_id in stages:
+        store.execute(ReleaseUnits(now=clock(), stage_id=stage_id, limit=RELEASE_AT_ONCE))
     return len(stages)
 
 
@@ -89,13 +103,15 @@ def batch_pass(
     with store.reading() as db:
         batches = due_batches(db, now, BATCHES_AT_ONCE)
     for batch in batches:
-        plan = decide_batch(batch)
+        plan = decide_batch(batch, now)
         reach("pass.batch.planned")
         if plan.answer is not None and not plan.steps and not plan.stages:
             _answer(tools, batch, plan.answer)
         else:
             # An answer is made on the batch as it will be then: look again at once.
             again = now if plan.answer is not None else plan.due_at
+            if again is None and not plan.steps and not plan.stages:
+                again = tail_pass(store, batch, now)
             store.execute(ApplyBatchPlan(now=now, plan=msgspec.structs.replace(plan, due_at=again)))
         reach("pass.batch.after")
     return len(batches)
@@ -135,6 +151,7 @@ def run_passes(
     end = None if limit_s is None else time.monotonic() + limit_s
     while True:
         units = transition_pass(store, clock) + settle_pass(store, clock)
+        units += release_pass(store, clock)
         batches = batch_pass(store, files, clock, tools)
         done.units += units
         done.batches += batches

@@ -4,14 +4,22 @@ from functools import lru_cache
 
 import msgspec
 
-from idlegrid_server.domain.model import BatchSnapshot, TaskSnapshot, UnitSnapshot
+from idlegrid_server.domain.canary import choose_canaries
+from idlegrid_server.domain.model import (
+    BatchSnapshot,
+    CanarySnapshot,
+    TaskSnapshot,
+    UnitSnapshot,
+)
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.snapshot import snapshot as batch_snapshot
-from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_OF_BATCHES, StageRow
+from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_OF_BATCHES, BatchRow, StageRow
 from idlegrid_server.store.sql.unit import (
     TASKS_OF_UNITS,
     UNIT_STAGES,
+    UNITS_AT,
     UNITS_DUE,
+    UNITS_OPEN_OF_STAGE,
     TaskRow,
     UnitRow,
     UnitStageRow,
@@ -27,7 +35,15 @@ RELEASES_KEPT = 256
 
 def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
     """The units that wait for a pass, longest first: three statements."""
-    units = db.fetch_all(UNITS_DUE, now=now, limit=limit)
+    return _with_tasks(db, db.fetch_all(UNITS_DUE, now=now, limit=limit))
+
+
+def open_units(db: Connection, stage_id: int, limit: int) -> list[UnitSnapshot]:
+    """The open units of a stage, the first of them: three statements."""
+    return _with_tasks(db, db.fetch_all(UNITS_OPEN_OF_STAGE, stage_id=stage_id, limit=limit))
+
+
+def _with_tasks(db: Connection, units: list[UnitRow]) -> list[UnitSnapshot]:
     if not units:
         return []
     tasks: dict[int, list[TaskSnapshot]] = {unit.id: [] for unit in units}
@@ -59,6 +75,8 @@ def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow)
         placement=stage.placement,  # type: ignore[arg-type]
         rank=unit.rank,
         checkpoint=read_checkpoint(stage.release),
+        due_at=unit.due_at,
+        batch_since=stage.batch_since,
     )
 
 
@@ -99,10 +117,35 @@ def read_checkpoint(release: bytes) -> Checkpoint:
 
 
 def due_batches(db: Connection, now: int, limit: int) -> list[BatchSnapshot]:
-    """The batches that wait for a pass, longest first: two statements."""
+    """The batches that wait for a pass, longest first: two statements, two more for canaries."""
     batches = db.fetch_all(BATCHES_DUE, now=now, limit=limit)
     stages: dict[int, list[StageRow]] = {batch.id: [] for batch in batches}
     if batches:
         for row in db.fetch_all(STAGES_OF_BATCHES, batch_ids=list(stages)):
             stages[row.batch_id].append(row)
-    return [batch_snapshot(batch, stages[batch.id]) for batch in batches]
+    return [
+        msgspec.structs.replace(
+            batch_snapshot(batch, stages[batch.id]),
+            canary=canary_snapshot(db, batch, stages[batch.id]),
+        )
+        for batch in batches
+    ]
+
+
+def canary_snapshot(
+    db: Connection, batch: BatchRow, stages: list[StageRow]
+) -> CanarySnapshot | None:
+    """How a batch's canaries do; None if it has none to wait for."""
+    if batch.state != "canary" or not batch.canaries:
+        return None
+    indexes = choose_canaries(batch.seed, stages[0].expected, batch.canaries)
+    units = db.fetch_all(UNITS_AT, stage_id=stages[0].id, indexes=list(indexes))
+    tasks = db.fetch_all(TASKS_OF_UNITS, unit_ids=[unit.id for unit in units])
+    return CanarySnapshot(
+        total=len(indexes),
+        valid=sum(1 for unit in units if unit.state in ("valid", "assimilated")),
+        failed=sum(1 for unit in units if unit.state == "failed"),
+        errors=sum(1 for task in tasks if task.state == "error"),
+        until=batch.canary_until or 0,
+        proven_until=batch.canary_proven_until,
+    )

@@ -20,6 +20,7 @@ class BatchSpec(msgspec.Struct, frozen=True):
     units: str  # SHA-256 (hex) of the table
     stages: tuple[StageSpec, ...] = ()
     plot: dict[str, Any] | None = None
+    canary: bool = True  # a few units go out first
 
 
 def read_spec(text: str) -> BatchSpec:

@@ -11,6 +11,7 @@ from itertools import islice
 
 import msgspec
 
+from idlegrid_server.domain.canary import count_canaries
 from idlegrid_server.faults import reach
 from idlegrid_server.store.command import (
     UNITS_MAX,
@@ -54,7 +55,14 @@ def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
         if batch.state in UNCHECKED:
             expected = check_table(tools, lease, batch, stopping)
             reach("submit.checked")
-            tools.store.execute(StartBatch(now=tools.clock(), batch_id=batch_id, expected=expected))
+            tools.store.execute(
+                StartBatch(
+                    now=tools.clock(),
+                    batch_id=batch_id,
+                    expected=expected,
+                    canaries=_canaries(tools, batch, expected),
+                )
+            )
         if batch.state not in ("complete", "complete_with_failures", "failed", "cancelled"):
             store_units(tools, lease, batch, stages[0], expected, stopping)
     except TableError as error:
@@ -85,6 +93,13 @@ def check_table(tools: Tools, lease: Lease, batch: BatchRow, stopping: Callable[
     if count == 0:
         raise TableError("the table has no lines: a batch needs at least one work unit")
     return count
+
+
+def _canaries(tools: Tools, batch: BatchRow, expected: int) -> int:
+    """How many units go out before the others: none if the scientist does not want it."""
+    if not read_spec(batch.spec).canary:
+        return 0
+    return count_canaries(expected, tools.canary_from)
 
 
 def store_units(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from idlegrid_server.domain.canary import CANARY_FROM
 from idlegrid_server.files import ContentStore
 from idlegrid_server.project import Project
 from idlegrid_server.store.command import AddFile, FileIn, Store
@@ -47,6 +48,7 @@ class Tools:
     worker: str = "compute"
     lease_us: int = LEASE_US
     units_max: int = UNITS_MAX
+    canary_from: int = CANARY_FROM  # units that a batch has at least for canaries to go first
 
     @contextmanager
     def open_file(self, sha256: bytes) -> Iterator[BinaryIO]:
@@ -112,4 +114,5 @@ def make_tools(project: Project, store: Store, clock: Callable[[], int], worker:
         worker=worker,
         lease_us=round(project.config.passes.lease_s * 1e6),
         units_max=project.config.limits.batch_units,
+        canary_from=project.config.dispatch.canary_from,
     )

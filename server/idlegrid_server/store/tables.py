@@ -229,6 +229,10 @@ batch = Table(
     Column("on_failure", Text, nullable=False),  # JSON, model.FailurePolicy
     Column("revision", Integer, nullable=False, server_default="0"),
     _flag("answer_stale"),
+    _flag("canaries"),  # how many of its first stage's units go out alone; 0 = none
+    Column("canary_proven_until", BigInteger),  # until then only proven hosts get them
+    Column("canary_until", BigInteger),  # from then on slow ones do not hold back the rest
+    Column("brake_after", BigInteger),  # errors before this moment were forgiven by a resume
     Column("due_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
@@ -265,6 +269,7 @@ stage = Table(
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
     _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
     Column("settle_from", BigInteger),  # ended early: live units from this index on wait for an end
+    Column("release_from", BigInteger),  # canaries passed: units from here on have no tasks yet
     _count("expected"),
     _count("created"),
     _count("assimilated"),
@@ -285,6 +290,12 @@ stage = Table(
         "id",
         sqlite_where=text("settle_from IS NOT NULL"),
         postgresql_where=text("settle_from IS NOT NULL"),
+    ),
+    Index(
+        "ix_stage_release",
+        "id",
+        sqlite_where=text("release_from IS NOT NULL"),
+        postgresql_where=text("release_from IS NOT NULL"),
     ),
     Index(
         "ix_stage_dispatch",
@@ -329,6 +340,13 @@ work_unit = Table(
         "due_at",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_unit_open",
+        "stage_id",
+        "id",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
     ),
     Index(
         "ix_unit_failed",
@@ -404,6 +422,33 @@ speed = Table(
     _sum("total"),
     _sum("square"),
     sqlite_with_rowid=False,
+)
+
+# How much of a stage came back and ended, slice by slice (domain/pulse.py): what a pass saw, and no
+# counter of states. The forecast and the brake read it.
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    _count("ended"),
+    _count("results"),
+    _count("errors"),
+    sqlite_with_rowid=False,
+)
+
+# Errors as passes saw them, by stage: the newest tell whether a batch fails everywhere.
+failure = Table(
+    "failure",
+    metadata,
+    Column("task_id", Id, primary_key=True, autoincrement=False),
+    Column("stage_id", BigInteger, nullable=False),
+    Column("unit_id", BigInteger, nullable=False),
+    Column("host_id", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("took_us", BigInteger, nullable=False),
+    Index(None, "stage_id", "at"),
 )
 
 # The newest checkpoint that the host of a task has left here. Its bytes lie in a folder of their

@@ -44,6 +44,7 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.ApplyUnitPlans: plan.apply_unit_plans,
     c.ApplyBatchPlan: batch.apply_plan,
     c.SettleStage: batch.settle_stage,
+    c.ReleaseUnits: submission.release_units,
     c.ClaimJob: job.claim,
     c.RenewJob: job.renew,
     c.FinishJob: job.finish,

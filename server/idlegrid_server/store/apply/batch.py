@@ -1,6 +1,7 @@
 """Batches steered, decided and answered."""
 
 from idlegrid_server.domain.batch import cancel_batch, fail_batch
+from idlegrid_server.domain.canary import choose_canaries
 from idlegrid_server.domain.model import BatchPlan
 from idlegrid_server.domain.transition import BATCH_ENDED
 from idlegrid_server.store import command as c
@@ -45,10 +46,21 @@ def _carry_out(db: Connection, ledger: Ledger, batch: sql.BatchRow, plan: BatchP
         jobs |= set_stage_state(db, ledger, stage, change.state, change.reason)
     if plan.steps or plan.stages:
         requeue(db, batch.id)
+    if plan.open_canaries:
+        _open_canaries(db, batch, list(stages.values()))
     # An answer that must be made keeps the batch due until it is there, whoever dies meanwhile.
     due_at = ledger.now if plan.answer is not None else plan.due_at
     db.execute(sql.BATCH_SET_DUE, batch_id=batch.id, due_at=due_at)
     return jobs
+
+
+def _open_canaries(db: Connection, batch: sql.BatchRow, stages: list[sql.StageRow]) -> None:
+    """Nobody proven has taken them in time: anybody may."""
+    db.execute(sql.BATCH_CANARIES_OPEN, batch_id=batch.id)
+    for stage in stages:
+        if stage.state == "running":
+            indexes = list(choose_canaries(batch.seed, stage.expected, batch.canaries))
+            db.execute(unit_sql.UNITS_UNRESERVED, stage_id=stage.id, indexes=indexes)
 
 
 def _end(db: Connection, batch: sql.BatchRow, now: int, actor: str, plan: BatchPlan) -> c.Done:
@@ -98,7 +110,10 @@ def resume(db: Connection, command: c.ResumeBatch) -> c.Done:
     if batch.state != "paused" or batch.resume_state is None:
         return c.Done(changed=False)
     ledger = Ledger(db, command.now, command.actor)
-    set_batch_state(db, ledger, batch, batch.resume_state, "")
+    # Who resumes a batch whose canaries failed has been asked, and wants the rest of it.
+    state = "running" if batch.reason == "canaries_failed" else batch.resume_state
+    set_batch_state(db, ledger, batch, state, "resumed")
+    db.execute(sql.BATCH_FORGIVEN, batch_id=batch.id, now=command.now)
     requeue(db, batch.id)
     db.execute(sql.BATCH_WAKE, batch_id=batch.id, now=command.now)
     ledger.write()

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.model import TaskChange, UnitPlan
+from idlegrid_server.domain.tail import is_in_tail
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.host_count import HostCounts
 from idlegrid_server.store.apply.payment import Payments
+from idlegrid_server.store.apply.pulse import Pulses
 from idlegrid_server.store.apply.sample import Samples
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
@@ -40,6 +42,8 @@ class _Work:
     batches: dict[int, int] = field(default_factory=dict)  # stage → batch
     queued: set[int] = field(default_factory=set)
     jobless: list[int] = field(default_factory=list)
+    pulses: Pulses = field(default_factory=Pulses)
+    new_reasons: dict[int, str] = field(default_factory=dict)  # unit → why it gets new tasks
 
 
 def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPlansResult:
@@ -100,6 +104,9 @@ def _plan(
     work.new_tasks += [(unit.id, unit.n_tasks + i) for i in range(plan.new_tasks)]
     if plan.new_tasks:
         work.queued.add(unit.stage_id)
+        work.new_reasons[unit.id] = plan.new_reason
+    if plan.news is not None:
+        work.pulses.add(unit.stage_id, plan.news, ended=state in COUNTED and unit.state != state)
     if plan.assimilate:
         work.outputs.append((unit.id,))
         if plan.canonical_task in tasks:
@@ -164,7 +171,7 @@ def _write(work: _Work, now: int) -> bool:
         unit_ids = sorted({unit_id for unit_id, _ in made})
         for task_id, unit_id, n in db.fetch_all(sql.TASKS_NEW, unit_ids=unit_ids):
             if (unit_id, n) in made:
-                work.ledger.step("task", task_id, None, "unsent")
+                work.ledger.step("task", task_id, None, "unsent", work.new_reasons[unit_id])
     db.execute_many(sql.UNITS_DECIDED, work.units)
     _retract(work)
     db.execute_many(output_sql.OUTPUT_INSERT, work.outputs)
@@ -172,11 +179,12 @@ def _write(work: _Work, now: int) -> bool:
     work.hosts.write(db, work.ledger)
     work.payments.write()
     work.samples.write(db)
-    for unit_id in work.jobless:
-        _cancel_job(work, unit_id)
+    if work.jobless:
+        _cancel_jobs(work)
     for stage_id in sorted(work.queued):
         db.execute(batch_sql.STAGE_QUEUED, stage_id=stage_id)
     woken = _count_stages(work, now)
+    work.pulses.write(db)
     work.ledger.write()
     return woken
 
@@ -188,10 +196,11 @@ def _retract(work: _Work) -> None:
             work.db.execute(batch_sql.BATCH_ANSWER_STALE, batch_id=batch_id)
 
 
-def _cancel_job(work: _Work, unit_id: int) -> None:
-    """A combine whose unit was cancelled is not to run."""
-    job = work.db.fetch_one(job_sql.JOB_LIVE_OF_OBJECT, kind="combine", object_id=unit_id)
-    if job is not None:
+def _cancel_jobs(work: _Work) -> None:
+    """Combines whose units were cancelled are not to run."""
+    for job in work.db.fetch_all(
+        job_sql.JOBS_LIVE_OF_OBJECTS, kind="combine", object_ids=work.jobless
+    ):
         work.db.execute(
             job_sql.JOB_END,
             job_id=job.id,
@@ -203,7 +212,8 @@ def _cancel_job(work: _Work, unit_id: int) -> None:
 
 
 def _count_stages(work: _Work, now: int) -> bool:
-    """Count ended units; a stage that is complete, or has a failure, wakes its batch."""
+    """Count ended units; a stage that is complete, has a failure or comes to its tail wakes its
+    batch, and so does each canary."""
     batches = set()
     for stage_id, counts in sorted(work.stages.items()):
         if not any(counts.values()):
@@ -211,14 +221,17 @@ def _count_stages(work: _Work, now: int) -> bool:
         stage = work.db.fetch_one(batch_sql.STAGE_COUNT, stage_id=stage_id, **counts)
         if stage is None:
             continue
-        expected, ended, state = stage
+        expected, ended, state, batch_state = stage
         reopened = any(count < 0 for count in counts.values())
         if reopened and state != "running":
             raise c.StoreRefused(
                 "stage_closed",
                 f"stage {stage_id} is {state}: its units cannot be opened again",
             )
-        if ended == expected or counts["failed"] or reopened:
+        crossed = is_in_tail(ended, expected) and not is_in_tail(
+            ended - sum(counts.values()), expected
+        )
+        if ended == expected or counts["failed"] or reopened or batch_state == "canary" or crossed:
             batches.add(work.batches[stage_id])
     for batch_id in sorted(batches):
         work.db.execute(batch_sql.BATCH_WAKE, batch_id=batch_id, now=now)

@@ -38,6 +38,8 @@ def set_batch_state(
         finished_at=finished,
     )
     db.execute(sql.BATCH_TOUCH, batch_id=batch.id)
+    if state == "running" and batch.canaries and "canary" in (batch.state, batch.resume_state):
+        db.execute(sql.STAGES_RELEASED, batch_id=batch.id)
     if state in BATCH_ENDED and batch.state not in BATCH_ENDED:
         _end_submission(db, batch.id, ledger.now, reason)
     return batch._replace(

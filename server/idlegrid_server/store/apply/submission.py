@@ -1,6 +1,13 @@
 """A batch comes to be: its row, its stages, its units."""
 
+from idlegrid_server.domain.canary import (
+    PROVEN_FIRST_S,
+    PROVEN_SEEN_S,
+    WAIT_MOST_S,
+    choose_canaries,
+)
 from idlegrid_server.domain.estimate import Sums, at_most_one
+from idlegrid_server.domain.matching import FRESH, RESERVED, SERVED
 from idlegrid_server.domain.transition import BATCH_ENDED
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.policy import policy
@@ -10,8 +17,11 @@ from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as sql
 from idlegrid_server.store.sql import estimate as estimate_sql
 from idlegrid_server.store.sql import file as file_sql
+from idlegrid_server.store.sql import host as host_sql
 from idlegrid_server.store.sql import job as job_sql
 from idlegrid_server.store.sql import unit as unit_sql
+
+SECOND = 1_000_000
 
 
 def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
@@ -90,11 +100,36 @@ def start(db: Connection, command: c.StartBatch) -> c.Done:
     stage = db.fetch_all(sql.STAGES_OF_BATCH, batch_id=batch.id)[0]
     ledger = Ledger(db, command.now, command.actor)
     db.execute(sql.STAGE_SET_EXPECTED, stage_id=stage.id, expected=command.expected)
-    set_batch_state(db, ledger, batch, "running", "")
+    canaries = min(command.canaries, command.expected - 1)
+    set_batch_state(db, ledger, batch, "canary" if canaries > 0 else "running", "")
+    if canaries > 0:
+        _send_canaries_first(db, batch.id, canaries, command.now)
     set_stage_state(db, ledger, stage, "running", "")
     db.execute(sql.STAGE_QUEUED, stage_id=stage.id)
     ledger.write()
     return c.Done()
+
+
+def _send_canaries_first(db: Connection, batch_id: int, canaries: int, now: int) -> None:
+    """Note how many they are, for how long proven hosts come first, and how long they have."""
+    proven = db.fetch_one(
+        host_sql.HOST_PROVEN_SEEN, states=list(SERVED), since=now - PROVEN_SEEN_S * SECOND
+    )
+    db.execute(
+        sql.BATCH_CANARIES,
+        batch_id=batch_id,
+        canaries=canaries,
+        proven_until=None if proven is None else now + PROVEN_FIRST_S * SECOND,
+        until=now + WAIT_MOST_S * SECOND,
+        due_at=now + (WAIT_MOST_S if proven is None else PROVEN_FIRST_S) * SECOND,
+    )
+
+
+def _canaries(batch: sql.BatchRow, stage: sql.StageRow) -> frozenset[int] | None:
+    """The indexes of the only units that get tasks now; None: all do."""
+    if "canary" not in (batch.state, batch.resume_state):
+        return None
+    return frozenset(choose_canaries(batch.seed, stage.expected, batch.canaries))
 
 
 def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
@@ -113,10 +148,16 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
         return c.InsertUnitsResult("ok", stage.created)
     target = policy(stage.policy).first_tasks
     first = stage.created
+    canaries = _canaries(batch, stage)
+    rank = RESERVED if canaries and batch.canary_proven_until is not None else FRESH
+    tasks = [target if canaries is None or first + i in canaries else 0 for i in range(len(fresh))]
     db.execute_many(
         unit_sql.UNITS_INSERT,
         [
-            (stage.id, stage.batch_id, first + i, target, unit.args, unit.inputs)
+            (
+                *(stage.id, stage.batch_id, first + i, target, tasks[i]),
+                *(rank if canaries and tasks[i] else FRESH, unit.args, unit.inputs),
+            )
             for i, unit in enumerate(fresh)
         ],
     )
@@ -140,3 +181,25 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
     )
     ledger.write()
     return c.InsertUnitsResult("ok", end)
+
+
+def release_units(db: Connection, command: c.ReleaseUnits) -> c.ReleaseUnitsResult:
+    """The canaries passed: give the next units their first tasks."""
+    stage = db.fetch_one(sql.STAGE_BY_ID_LOCKED, stage_id=command.stage_id)
+    if stage is None or stage.release_from is None:
+        return c.ReleaseUnitsResult(0, more=False)
+    first, end = stage.release_from, stage.release_from + command.limit
+    more = stage.state == "running" and end < stage.created
+    released = 0
+    if stage.state == "running":
+        values = {"stage_id": stage.id, "first": first, "end": end}
+        target = policy(stage.policy).first_tasks
+        db.execute(unit_sql.TASKS_FOR_UNITS_RELEASED, target=target, **values)
+        released = db.execute(unit_sql.UNITS_RELEASED, target=target, **values)
+    db.execute(sql.STAGE_RELEASED_TO, stage_id=stage.id, release_from=end if more else None)
+    if released:
+        db.execute(sql.STAGE_QUEUED, stage_id=stage.id)
+        ledger = Ledger(db, command.now, "pass")
+        ledger.note("stage", stage.id, stage.state, f"units {first} to {end - 1} released")
+        ledger.write()
+    return c.ReleaseUnitsResult(released, more=more)

@@ -86,11 +86,15 @@ class InsertUnits(Command[InsertUnitsResult], frozen=True):
 
 
 class StartBatch(Command[Done], frozen=True):
-    """The table of the first stage is good and has ``expected`` lines: units may go out."""
+    """The table of the first stage is good and has ``expected`` lines: units may go out.
+
+    ``canaries`` of them go first, and the others when a pass lets them.
+    """
 
     answers: ClassVar[type[Result]] = Done
     batch_id: int
     expected: int
+    canaries: int = 0
     actor: str = "submit"
 
 

@@ -66,3 +66,19 @@ class SettleStage(Command[SettleStageResult], frozen=True):
     bulk: ClassVar[bool] = True
     stage_id: int
     limit: int = 1_000
+
+
+class ReleaseUnitsResult(Result, frozen=True):
+    """``released`` units have tasks now; ``more``: call again."""
+
+    released: int
+    more: bool
+
+
+class ReleaseUnits(Command[ReleaseUnitsResult], frozen=True):
+    """Give the next ``limit`` units that waited for their batch's canaries their first tasks."""
+
+    answers: ClassVar[type[Result]] = ReleaseUnitsResult
+    bulk: ClassVar[bool] = True
+    stage_id: int
+    limit: int = 1_000

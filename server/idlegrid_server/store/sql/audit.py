@@ -347,8 +347,11 @@ UNIT_FORGOTTEN = Query(
     "unit {0} is {1} and nobody will look at it: no task waits, and it is not due",
     """
     SELECT u.id, u.state FROM work_unit u JOIN stage s ON s.id = u.stage_id
+    JOIN batch b ON b.id = s.batch_id
     WHERE u.state IN ('open', 'provisional', 'valid') AND u.due_at IS NULL AND u.n_unsent = 0
       AND s.placement = 'grid' AND s.settle_from IS NULL
+      AND NOT (u.n_tasks = 0 AND (b.state = 'canary' OR b.resume_state = 'canary'
+               OR (s.release_from IS NOT NULL AND u.idx >= s.release_from)))
     """
     + LIMIT,
 )

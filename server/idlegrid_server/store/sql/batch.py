@@ -23,6 +23,10 @@ class BatchRow(NamedTuple):
     on_failure: str
     revision: int
     answer_stale: int
+    canaries: int
+    canary_proven_until: int | None
+    canary_until: int | None
+    brake_after: int | None
     due_at: int | None
     created_at: int
     finished_at: int | None
@@ -46,6 +50,7 @@ class StageRow(NamedTuple):
     dispatchable: int
     queue_rev: int
     settle_from: int | None
+    release_from: int | None
     expected: int
     created: int
     assimilated: int
@@ -160,6 +165,25 @@ BATCH_TOUCH = Query(
     "plans made before this do not hold any more",
     "UPDATE batch SET version = version + 1 WHERE id = :batch_id",
 )
+BATCH_CANARIES = Query(
+    "batch_canaries",
+    "a batch's first units go out alone; a pass looks when they have had their time",
+    """
+    UPDATE batch SET canaries = :canaries, canary_proven_until = :proven_until,
+        canary_until = :until, due_at = :due_at
+    WHERE id = :batch_id
+    """,
+)
+BATCH_CANARIES_OPEN = Query(
+    "batch_canaries_open",
+    "a batch's canaries are not kept for proven hosts any more",
+    "UPDATE batch SET canary_proven_until = NULL WHERE id = :batch_id",
+)
+BATCH_FORGIVEN = Query(
+    "batch_forgiven",
+    "the brake looks at newer errors only",
+    "UPDATE batch SET brake_after = :now WHERE id = :batch_id",
+)
 BATCH_ANSWERED = Query(
     "batch_answered",
     "a batch has a newer answer",
@@ -214,6 +238,12 @@ STAGES_UNSETTLED = Query(
     """,
     lambda row: int(row[0]),
 )
+STAGES_TO_RELEASE = Query(
+    "stages_to_release",
+    "stages whose canaries passed and whose other units have no tasks yet",
+    "SELECT id FROM stage WHERE release_from IS NOT NULL ORDER BY id LIMIT :limit",
+    lambda row: int(row[0]),
+)
 STAGE_INSERT = Query(
     "stage_insert",
     "make a step",
@@ -253,9 +283,10 @@ STAGE_COUNT = Query(
     UPDATE stage SET assimilated = assimilated + :assimilated, failed = failed + :failed,
                      cancelled = cancelled + :cancelled
     WHERE id = :stage_id
-    RETURNING expected, assimilated + failed + cancelled, state
+    RETURNING expected, assimilated + failed + cancelled, state,
+        (SELECT state FROM batch WHERE batch.id = stage.batch_id)
     """,
-    lambda row: (int(row[0]), int(row[1]), str(row[2])),
+    lambda row: (int(row[0]), int(row[1]), str(row[2]), str(row[3])),
 )
 STAGE_QUEUED = Query(
     "stage_queued",
@@ -273,6 +304,16 @@ STAGE_EMPTY = Query(
     "stage_empty",
     "a step was found without tasks to send, unless some were made since",
     "UPDATE stage SET dispatchable = 0 WHERE id = :stage_id AND queue_rev = :queue_rev",
+)
+STAGES_RELEASED = Query(
+    "stages_released",
+    "canaries passed: the other units of the running step get their tasks",
+    "UPDATE stage SET release_from = 0 WHERE batch_id = :batch_id AND state = 'running'",
+)
+STAGE_RELEASED_TO = Query(
+    "stage_released_to",
+    "how far the units that waited for canaries have got their tasks",
+    "UPDATE stage SET release_from = :release_from WHERE id = :stage_id",
 )
 STAGE_SETTLED_TO = Query(
     "stage_settled_to",

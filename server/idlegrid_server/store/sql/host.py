@@ -132,6 +132,15 @@ HOST_COUNTS = Query(
     """,
     lambda row: (str(row[0]), int(row[1]), int(row[2]), int(row[3])),
 )
+HOST_PROVEN_SEEN = Query(
+    "host_proven_seen",
+    "whether a host that is the project's own or proven was here lately",
+    """
+    SELECT 1 FROM host WHERE (house = 1 OR state = 'trusted') AND state {in:states}
+      AND last_seen_at >= :since LIMIT 1
+    """,
+    lambda row: int(row[0]),
+)
 HOST_INSERT = Query(
     "host_insert",
     "make a device known; one that is known stays as it is",

@@ -52,6 +52,14 @@ JOB_LIVE_OF_OBJECT = Query(
     {lock}""",
     JobRow._make,
 )
+JOBS_LIVE_OF_OBJECTS = Query(
+    "jobs_live_of_objects",
+    "the jobs that wait or work for several objects",
+    _JOB
+    + """ WHERE kind = :kind AND object_id {in:object_ids} AND state IN ('queued', 'running')
+    ORDER BY id {lock}""",
+    JobRow._make,
+)
 JOB_NEWEST_OF_OBJECT = Query(
     "job_newest_of_object",
     "how the slow work for an object stands",

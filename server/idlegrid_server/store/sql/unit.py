@@ -93,6 +93,7 @@ class UnitStageRow(NamedTuple):
     policy: str
     batch_state: str
     release: bytes  # JSON of signing.Signed
+    batch_since: int
 
 
 _UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
@@ -206,7 +207,7 @@ UNIT_STAGES = Query(
     "unit_stages",
     "the stages and batch states of units that a pass decides on",
     """
-    SELECT s.id, s.state, s.placement, s.policy, b.state, v.release
+    SELECT s.id, s.state, s.placement, s.policy, b.state, v.release, b.created_at
     FROM stage s JOIN batch b ON b.id = s.batch_id
     JOIN app_version v ON v.id = s.app_version_id WHERE s.id {in:stage_ids}
     """,
@@ -217,8 +218,8 @@ UNITS_INSERT = Query(
     "add units to a stage",
     """
     INSERT INTO work_unit
-        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, args, inputs)
-    VALUES (:stage_id, :batch_id, :idx, 'open', :target, :target, :target, :args, :inputs)
+        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, rank, args, inputs)
+    VALUES (:stage_id, :batch_id, :idx, 'open', :target, :tasks, :tasks, :rank, :args, :inputs)
     """,
 )
 UNIT_INSERT = Query(
@@ -297,8 +298,52 @@ TASKS_FOR_UNITS_INSERT = Query(
     )
     INSERT INTO task (unit_id, n, state)
     SELECT u.id, series.n, 'unsent' FROM work_unit u CROSS JOIN series
-    WHERE u.stage_id = :stage_id AND u.idx >= :first AND u.idx < :end
+    WHERE u.stage_id = :stage_id AND u.idx >= :first AND u.idx < :end AND u.n_tasks > 0
     """,
+)
+TASKS_FOR_UNITS_RELEASED = Query(
+    "tasks_for_units_released",
+    "make the first tasks of units that waited for canaries",
+    """
+    WITH RECURSIVE series (n) AS (
+        SELECT 0 UNION ALL SELECT n + 1 FROM series WHERE n + 1 < CAST(:target AS INTEGER)
+    )
+    INSERT INTO task (unit_id, n, state)
+    SELECT u.id, series.n, 'unsent' FROM work_unit u CROSS JOIN series
+    WHERE u.stage_id = :stage_id AND u.idx >= :first AND u.idx < :end AND u.n_tasks = 0
+      AND u.state = 'open'
+    """,
+)
+UNITS_RELEASED = Query(
+    "units_released",
+    "units that waited for canaries have their first tasks",
+    """
+    UPDATE work_unit SET n_tasks = :target, n_unsent = :target, version = version + 1
+    WHERE stage_id = :stage_id AND idx >= :first AND idx < :end AND n_tasks = 0
+      AND state = 'open'
+    """,
+)
+UNITS_OPEN_OF_STAGE = Query(
+    "units_open_of_stage",
+    "the open units of a stage that nears its end",
+    _UNIT + " WHERE stage_id = :stage_id AND state = 'open' ORDER BY id LIMIT :limit",
+    UnitRow._make,
+)
+UNITS_UNRESERVED = Query(
+    "units_unreserved",
+    "units that waited for proven hosts are anybody's now, begun ones or fresh",
+    """
+    UPDATE work_unit SET version = version + 1, rank = CASE WHEN EXISTS (
+            SELECT 1 FROM task WHERE task.unit_id = work_unit.id AND task.sent_at IS NOT NULL
+        ) THEN 1 ELSE 0 END
+    WHERE stage_id = :stage_id AND idx {in:indexes} AND rank = 2
+    """,
+)
+UNITS_AT = Query(
+    "units_at",
+    "the units at some indexes of a stage",
+    _UNIT + " WHERE stage_id = :stage_id AND idx {in:indexes} ORDER BY idx",
+    UnitRow._make,
 )
 TASKS_INSERT = Query(
     "tasks_insert",

@@ -30,10 +30,22 @@ def why_sentence(
         job = db.fetch_one(JOB_NEWEST_OF_OBJECT, kind="submit", object_id=batch.id)
         progress = f" So far: {job.progress}." if job is not None and job.progress else ""
         return f"The server checks the table of work units before any goes out.{progress}"
-    if batch.state in ("running", "canary"):
+    if batch.state == "canary":
+        return _canaries(batch, stages[0], computers)
+    if batch.state == "running":
         return _running(db, stages[0], computers)
     if batch.state == "combining":
         return _combining(db, stages[-1])
+    if batch.state == "paused" and batch.reason.startswith("brake: "):
+        return (
+            f"The server stopped sending it, since it fails everywhere: {reason[7:]}. "
+            "Nothing new goes out. Cancel it, or resume it if the cause is gone."
+        )
+    if batch.state == "paused" and batch.reason == "canaries_failed":
+        return (
+            f"Most of the {batch.canaries} units that went out first failed, so the rest was kept "
+            "back. Cancel it, or resume it to send the rest all the same."
+        )
     if batch.state == "paused":
         return f"Paused: {reason or 'someone asked for it'}. Nothing new goes out until it resumes."
     if batch.state == "complete":
@@ -48,6 +60,19 @@ def why_sentence(
     if batch.state == "cancelled":
         return f"Cancelled: {reason or 'someone asked for it'}."
     return reason
+
+
+def _canaries(batch: BatchRow, stage: StageRow, computers: Computers) -> str:
+    """The first units are under way, alone."""
+    if computers.seen == 0:
+        return (
+            f"{stage.expected:,} work units wait: no computer has asked for work in the last day. "
+            "They go out as soon as one does."
+        )
+    return (
+        f"{batch.canaries} of {stage.expected:,} work units go out first; the others follow when "
+        f"most of them came back well. So far {stage.assimilated:,} agree."
+    )
 
 
 def _running(db: Connection, stage: StageRow, computers: Computers) -> str:
