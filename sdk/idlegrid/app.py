@@ -9,6 +9,7 @@ import msgspec
 from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
 from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile
+from idlegrid_shared.validator import Validator
 
 Placement = Literal["server"]
 
@@ -39,6 +40,8 @@ class ProgramSource(msgspec.Struct, frozen=True):
     executables: Mapping[str, Path] = {}
     #: Container: what is started in the image, and its first arguments.
     command: tuple[str, ...] = ()
+    #: How its outputs are compared; None: byte by byte.
+    validator: Validator | None = None
     #: python: modules to import although they do not work whole in the sandbox.
     allowed: tuple[str, ...] = ()
 

@@ -25,6 +25,7 @@ from .app import App, Combine, OnFailure, ProgramSource, Split
 from .fault import AppFileError
 from .program import READERS
 from .section import Section, app_file
+from .validation import check_validators, read_validator
 
 APP_FILE = "app.toml"
 STANDARD_PYTHON = "cpython"
@@ -77,6 +78,7 @@ def read_app(folder: Path) -> App:
     )
     head.close()
     _check_kinds(head, app)
+    check_validators(path, programs, app.split.program)
     return app
 
 
@@ -178,8 +180,9 @@ def _program(path: Path, name: str, table: object, runtime: Runtime) -> ProgramS
     if own in WALLED_BY_SYSTEM and own != runtime:
         raise section.error("runtime", f'"{own}" must be the runtime of the app, in [app], too')
     program = READERS[own](section, name)
+    rule = read_validator(section)
     section.close()
-    return program
+    return msgspec.structs.replace(program, validator=rule)
 
 
 def _policy(path: Path, table: object) -> Policy:

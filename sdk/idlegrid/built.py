@@ -50,4 +50,9 @@ class BuiltProgram(msgspec.Struct, frozen=True):
             entry=self.start,
             files=self.file_entries,
             runtime=None if source.runtime == usual else source.runtime,
+            validator=(
+                msgspec.UNSET
+                if source.validator is None
+                else msgspec.Raw(msgspec.json.encode(source.validator))
+            ),
         )

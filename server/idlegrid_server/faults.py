@@ -53,6 +53,9 @@ POINTS: tuple[str, ...] = (
     "combine.ran",
     "combine.stored",
     "combine.done.after",
+    "validate.claimed",
+    "validate.found",
+    "validate.done.after",
     # the answer of a batch
     "answer.rendered",
     "answer.stored",

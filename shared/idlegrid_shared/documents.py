@@ -12,6 +12,8 @@ from .manifest import ManifestEntry
 from .sandbox.limits import Limits
 from .sandbox.profile import RuntimeProfile
 from .signing import SignatureError, Signed, fingerprint, open_document
+from .validator.fault import RuleError
+from .validator.rule import Validator, parse_validator
 
 TIMESTAMP_LIFE_S = 7 * 86_400
 PLATFORM_WASM = "wasm32-wasip1"
@@ -76,6 +78,18 @@ class Program(Document, frozen=True):
     entry: str = ""  # what is started in it, as the runtime knows it; wasm and native need none
     files: tuple[ManifestEntry, ...] = ()  # further public files; `name` is where it finds them
     runtime: Runtime | None = None  # if another than its release's: a combine step in wasm, say
+    #: JSON of :class:`.validator.Validator`: how its outputs are compared. Without: byte by byte.
+    #: Kept as it was written: only the server reads it, and refuses what it does not understand.
+    validator: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def validator_json(self) -> bytes:
+        """Its validator as it was written; empty: byte by byte."""
+        return b"" if self.validator is msgspec.UNSET else bytes(self.validator)
+
+    def rules(self) -> Validator | None:
+        """Its validator, or None: byte by byte. Raises ``RuleError``."""
+        return parse_validator(self.validator_json) if self.validator_json else None
 
     def needs(self) -> dict[str, int]:
         """SHA-256 → bytes of every file that must be here before the program can run."""
@@ -178,6 +192,28 @@ class Release(Document, frozen=True):
         if runtime in BOXED_IN_WASM:
             return self.profile.name
         return f"{runtime}-{self.platform}"
+
+    def check_rules(self, rules: Validator) -> None:
+        """Raise ``RuleError`` if the program that compares is none that the server can run."""
+        if not rules.program:
+            return
+        known = {program.name: self.runtime_of(program) for program in self.programs}
+        if rules.program not in known:
+            raise RuleError(
+                f"validator: there is no program {rules.program!r}, only {', '.join(known)}"
+            )
+        if known[rules.program] not in BOXED_IN_WASM:
+            raise RuleError(
+                f"validator: program {rules.program!r} is {known[rules.program]}, but what "
+                "compares runs on the server and must be wasm or python"
+            )
+
+    def check_validators(self) -> None:
+        """Raise ``RuleError`` naming the first fault of its programs' validators."""
+        for program in self.programs:
+            rules = program.rules()
+            if rules is not None:
+                self.check_rules(rules)
 
     def needs(self) -> dict[str, int]:
         """SHA-256 → bytes of the public files of all programs."""

@@ -41,11 +41,12 @@ from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import current_profile
 from idlegrid_shared.seeds import batch_seed
 from idlegrid_shared.signing import new_key, sign_document
+from idlegrid_shared.validator import Validator
 
 START = 1_800_000_000_000_000
 SECOND = 1_000_000
 LIMITS = Limits(
-    memory_bytes=65536, max_ops=10_000_000, time_s=20.0, output_bytes=100_000, output_files=10
+    memory_bytes=131072, max_ops=10_000_000, time_s=20.0, output_bytes=100_000, output_files=10
 )
 
 
@@ -100,6 +101,7 @@ class Bench:
             policy=Policy(),
         )
         signed = sign_document("release", release, new_key())
+        self.release_hash = hashlib.sha256(signed.body).digest()
         return self.store.execute(
             AddAppVersion(
                 now=self.now,
@@ -127,6 +129,7 @@ class Bench:
         args: tuple[str, ...] = (),
         uploaded: bool = True,
         canary: bool = True,
+        rule: Validator | None = None,
     ) -> int:
         digest = self.upload(table) if uploaded else hashlib.sha256(table).digest()
         kinds = ("map", "combine") if combine else ("map",)
@@ -161,12 +164,20 @@ class Bench:
                         policy=msgspec.json.encode(chosen).decode(),
                         memory_bytes=65536,
                         profile="p",
+                        validator=self.rule_text(rule) if kind == "map" else None,
+                        validator_hash=self.rule_hash(rule) if kind == "map" else None,
                         expected=0 if kind == "map" else 1,
                     )
                     for index, kind in enumerate(kinds)
                 ),
             )
         ).batch_id
+
+    def rule_text(self, rule: Validator | None) -> str | None:
+        return None if rule is None else msgspec.json.encode(rule).decode()
+
+    def rule_hash(self, rule: Validator | None) -> bytes | None:
+        return None if rule is None else rule.digest(self.release_hash)
 
     # -- what volunteers do
 
@@ -213,9 +224,12 @@ class Bench:
     def report(self, task: Any, fails: bool) -> ReportIn:
         if fails:
             return ReportIn(task.task_id, "error", reason="trap", stderr="it trapped")
-        data = output_of(task.index)
+        return self.result(task, output_of(task.index))
+
+    def result(self, task: Any, data: bytes, name: str = "out") -> ReportIn:
+        """A success with one file."""
         digest = hashlib.sha256(data)
-        manifest = manifest_bytes([ManifestEntry("out", digest.hexdigest(), len(data))])
+        manifest = manifest_bytes([ManifestEntry(name, digest.hexdigest(), len(data))])
         return ReportIn(
             task.task_id,
             "success",
@@ -228,6 +242,11 @@ class Bench:
         )
 
     # -- what the server does
+
+    def settle(self) -> None:
+        """Passes and jobs, until neither has anything to do."""
+        while self.passes().units or self.jobs():
+            pass
 
     def passes(self) -> Passed:
         return run_passes(self.store, self.files, self.clock, tools=self.tools)

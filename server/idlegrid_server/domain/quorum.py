@@ -10,7 +10,7 @@ Each member agrees with the centre itself, as every later result must, too.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .model import Relation, TaskSnapshot, Value
+from .model import Relation, TaskSnapshot, UnitSnapshot, Value
 
 
 class Agreement(Value, frozen=True):
@@ -121,6 +121,14 @@ def find_agreement(
         manifest = next(iter(reached))
     first = min((t for t in reached[manifest] if (t.manifest or b"") == manifest), key=_order)
     return Agreement(manifest, first.id, tuple(task.id for task in reached[manifest]))
+
+
+def questions(unit: UnitSnapshot) -> Needed:
+    """All that a validator has still to look at in a unit as it stands."""
+    if unit.state in ("cancelled", "retired"):
+        return Needed()
+    decided = unit.state in ("valid", "assimilated")
+    return needed(unit.tasks, unit.relation, unit.canonical_manifest if decided else None)
 
 
 def needed(

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from idlegrid_server.faults import reach
-from idlegrid_server.scheduler.stage_facts import read_runtime
 from idlegrid_server.store.command import CompleteServerUnit, FailJob
 from idlegrid_server.store.sql.batch import (
     BATCH_BY_ID,
@@ -20,22 +19,21 @@ from idlegrid_server.store.sql.batch import (
 )
 from idlegrid_server.store.sql.output import OUTPUTS_AFTER
 from idlegrid_server.store.sql.unit import UNIT_INPUT, UNIT_INPUTS_AFTER, UnitInputRow
-from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.combine import CombineError, UnitRow, combine_inputs
-from idlegrid_shared.documents import BOXED_IN_WASM, Program, Release, TaskInput
+from idlegrid_shared.documents import Release, TaskInput
 from idlegrid_shared.manifest import manifest_bytes, parse_manifest
-from idlegrid_shared.sandbox.job import INPUT_FILES_MAX, JobError, Outcome
+from idlegrid_shared.sandbox.job import INPUT_FILES_MAX, JobError
 from idlegrid_shared.seeds import unit_seed
 from idlegrid_shared.signing import Signed
 
-from .lease import Interrupted, Lease, LeaseLost
+from .lease import Lease, LeaseLost
+from .sandbox import UnrunnableError, make_order, run_box
 from .spec import read_stage
 from .tools import MissingFile, Tools
 
 ATTEMPTS_MAX = 3
 PAGE = 2_000
-POLL_S = 0.2
 STDERR_TOLD = 2_000  # characters of the end of standard error that a reason holds
 log = logging.getLogger(__name__)
 
@@ -53,7 +51,7 @@ def run_combine(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> Non
     with tempfile.TemporaryDirectory(prefix="combine-", dir=tools.work) as folder:
         try:
             _attempt(tools, lease, stopping, Path(folder))
-        except (CombineFailed, CombineError, JobError, MissingFile) as error:
+        except (CombineFailed, CombineError, JobError, MissingFile, UnrunnableError) as error:
             log.warning(
                 "A combine step failed.", extra={"job": lease.job.id, "attempt": lease.job.attempts}
             )
@@ -73,7 +71,7 @@ def run_combine(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> Non
 def _attempt(tools: Tools, lease: Lease, stopping: Callable[[], bool], folder: Path) -> None:
     unit, stage, before, facts = _what(tools, lease)
     order = _order(tools, unit, stage, before, facts, folder)
-    outcome = _run(order, lease, stopping)
+    outcome = run_box(order, lease, stopping)
     reach("combine.ran")
     if outcome.status != "success":
         tail = outcome.stderr[-STDERR_TOLD:]
@@ -130,13 +128,6 @@ def _order(
 ) -> BoxOrder:
     signed = msgspec.json.decode(facts.release, type=Signed)
     release = msgspec.json.decode(signed.body, type=Release)  # verified when it was published
-    program = release.program(facts.program)
-    if release.runtime_of(program) not in BOXED_IN_WASM:
-        # A scientist's native code never runs on the server, whatever the database says.
-        raise CombineFailed(
-            f"program {program.name} is {release.runtime_of(program)}: only wasm and python "
-            "programs run on the server"
-        )
     with tools.store.reading() as db:
         batch = db.fetch_one(BATCH_BY_ID, batch_id=unit.batch_id)
     if batch is None:
@@ -151,32 +142,15 @@ def _order(
     inputs = combine_inputs(
         stage_rows(tools, before), lambda row: outputs.get(row.index, {}), shared, folder / "in"
     )
-    interpreter = _interpreter(tools, release, program)
-    needs = program.needs() | (interpreter.needs() if interpreter is not None else {})
-    return BoxOrder(
-        program=program,
-        places={sha256: str(tools.place_file(bytes.fromhex(sha256), copies)) for sha256 in needs},
-        interpreter=interpreter,
-        args=read_stage(batch.spec, stage.idx).args,
-        inputs={name: str(path) for name, path in inputs.items()},
-        output_dir=str(folder / "out"),
+    return make_order(
+        tools,
+        release,
+        release.program(facts.program),
+        folder,
+        inputs=inputs,
         seed=unit_seed(facts.batch_seed, facts.idx, unit.idx),
-        profile=release.profile,
-        runtime=release.runtime_of(program),
-        platform=release.platform,
-        cache_dir=str(tools.work / "modules"),
+        args=read_stage(batch.spec, stage.idx).args,
     )
-
-
-def _interpreter(tools: Tools, release: Release, program: Program) -> Program | None:
-    """What runs a Python program; None for others."""
-    if release.runtime_of(program) != "python":
-        return None
-    try:
-        with tools.store.reading() as db:
-            return read_runtime(db, release.runtime_release)[1].programs[0]
-    except LookupError as error:
-        raise CombineFailed(f"program {program.name} cannot be run: {error}") from error
 
 
 def stage_rows(tools: Tools, stage: StageRow) -> Iterator[UnitRow]:
@@ -216,15 +190,3 @@ def _outputs(tools: Tools, stage: StageRow, copies: Path) -> dict[int, Mapping[s
             after = row.idx
         if len(page) < PAGE:
             return found
-
-
-def _run(order: BoxOrder, lease: Lease, stopping: Callable[[], bool]) -> Outcome:
-    with open_box(order) as process:
-        process.launch()
-        while (outcome := process.wait(POLL_S)) is None:
-            if stopping():
-                process.kill("the server was told to stop")
-                lease.give_back()
-                raise Interrupted(order.program.name)
-            lease.keep()
-    return outcome

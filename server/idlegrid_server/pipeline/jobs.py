@@ -9,6 +9,7 @@ from idlegrid_server.store.command import (
     FailBatch,
     FailJob,
     Job,
+    JobKind,
     RecordIncident,
 )
 
@@ -16,8 +17,13 @@ from .combine import run_combine
 from .lease import Interrupted, Lease, LeaseLost
 from .submit import run_submission
 from .tools import Tools
+from .validation import RETRY_MAX_US, run_validation
 
-RUN = {"submit": run_submission, "combine": run_combine}
+RUN: dict[JobKind, Callable[[Tools, Lease, Callable[[], bool]], None]] = {
+    "submit": run_submission,
+    "combine": run_combine,
+    "validate": run_validation,
+}
 # A job whose worker died so often is what kills it. Ordinary ends of a worker are far fewer.
 CLAIMS_MAX = 50
 log = logging.getLogger(__name__)
@@ -58,7 +64,7 @@ def claim(tools: Tools) -> Job | None:
     now = tools.clock()
     command = ClaimJob(
         now=now,
-        kinds=("submit", "combine"),
+        kinds=tuple(RUN),
         worker=tools.worker,
         lease_until=now + tools.lease_us,
     )
@@ -81,8 +87,16 @@ def give_up(tools: Tools, lease: Lease) -> None:
         tools.store.execute(
             FailBatch(now=tools.clock(), batch_id=job.object_id, reason=reason, actor="compute")
         )
+    elif job.kind == "validate":
+        _tell(tools, job, reason)
+    now = tools.clock()
     tools.store.execute(
         FailJob(
-            now=tools.clock(), job_id=job.id, worker=lease.worker, reason=reason, attempts_max=1
+            now=now,
+            job_id=job.id,
+            worker=lease.worker,
+            reason=reason,
+            attempts_max=1,
+            retry_at=now + RETRY_MAX_US,
         )
     )

@@ -1,6 +1,8 @@
 """Snapshots for decisions, read in a constant number of statements."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -8,6 +10,7 @@ from idlegrid_server.domain.canary import choose_canaries
 from idlegrid_server.domain.model import (
     BatchSnapshot,
     CanarySnapshot,
+    Relation,
     TaskSnapshot,
     UnitSnapshot,
 )
@@ -24,6 +27,7 @@ from idlegrid_server.store.sql.unit import (
     UnitRow,
     UnitStageRow,
 )
+from idlegrid_server.store.sql.validation import COMPARISONS, OUTPUT_CHECKS
 from idlegrid_shared.documents import Checkpoint, Policy, Release
 from idlegrid_shared.signing import Signed
 
@@ -34,16 +38,19 @@ RELEASES_KEPT = 256
 
 
 def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
-    """The units that wait for a pass, longest first: three statements."""
-    return _with_tasks(db, db.fetch_all(UNITS_DUE, now=now, limit=limit))
+    """The units that wait for a pass, longest first: four statements, six with validators."""
+    return unit_snapshots(db, db.fetch_all(UNITS_DUE, now=now, limit=limit))
 
 
 def open_units(db: Connection, stage_id: int, limit: int) -> list[UnitSnapshot]:
-    """The open units of a stage, the first of them: three statements."""
-    return _with_tasks(db, db.fetch_all(UNITS_OPEN_OF_STAGE, stage_id=stage_id, limit=limit))
+    """The open units of a stage, the first of them, in as many statements."""
+    return unit_snapshots(db, db.fetch_all(UNITS_OPEN_OF_STAGE, stage_id=stage_id, limit=limit))
 
 
-def _with_tasks(db: Connection, units: list[UnitRow]) -> list[UnitSnapshot]:
+def unit_snapshots(
+    db: Connection, units: Sequence[UnitRow], validator: bytes | None = None
+) -> list[UnitSnapshot]:
+    """These units as decisions see them, by their stage's validator or another."""
     if not units:
         return []
     tasks: dict[int, list[TaskSnapshot]] = {unit.id: [] for unit in units}
@@ -51,11 +58,41 @@ def _with_tasks(db: Connection, units: list[UnitRow]) -> list[UnitSnapshot]:
         tasks[row.unit_id].append(task_snapshot(row))
     stage_ids = sorted({unit.stage_id for unit in units})
     stages = {row.stage_id: row for row in db.fetch_all(UNIT_STAGES, stage_ids=stage_ids)}
-    found = [unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id]) for unit in units]
+    judged = [unit.id for unit in units if stages[unit.stage_id].validator_hash or validator]
+    relations = read_relations(db, judged, validator)
+    found = [
+        unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id], relations.get(unit.id))
+        for unit in units
+    ]
     return with_worth(db, found, {row.stage_id: row.release for row in stages.values()})
 
 
-def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow) -> UnitSnapshot:
+def read_relations(
+    db: Connection, unit_ids: Sequence[int], validator: bytes | None = None
+) -> dict[int, Relation]:
+    """What is known of the outputs of units with a validator; two statements."""
+    if not unit_ids:
+        return {}
+    sets: dict[int, dict[str, set[Any]]] = {
+        unit_id: {name: set() for name in Relation.__struct_fields__} for unit_id in unit_ids
+    }
+    given = {"unit_ids": list(unit_ids), "validator": validator}
+    for check in db.fetch_all(OUTPUT_CHECKS, **given):
+        sets[check.unit_id][check.outcome].add(check.manifest)
+    for found in db.fetch_all(COMPARISONS, **given):
+        sets[found.unit_id]["agree" if found.agrees else "differ"].add((found.a, found.b))
+    return {
+        unit_id: Relation(**{name: frozenset(members) for name, members in known.items()})
+        for unit_id, known in sets.items()
+    }
+
+
+def unit_snapshot(
+    unit: UnitRow,
+    tasks: list[TaskSnapshot],
+    stage: UnitStageRow,
+    relation: Relation | None = None,
+) -> UnitSnapshot:
     """A unit as decisions see it. The schema's CHECKs hold the states to their types."""
     return UnitSnapshot(
         id=unit.id,
@@ -77,6 +114,7 @@ def unit_snapshot(unit: UnitRow, tasks: list[TaskSnapshot], stage: UnitStageRow)
         checkpoint=read_checkpoint(stage.release),
         due_at=unit.due_at,
         batch_since=stage.batch_since,
+        relation=relation,
     )
 
 

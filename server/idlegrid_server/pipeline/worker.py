@@ -118,9 +118,10 @@ class Post:
 
 
 def remove_leftovers(work: Path) -> None:
-    """Remove the folders of combines whose worker was killed. There is one such worker at most."""
-    for folder in work.glob("combine-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folders of jobs whose worker was killed. There is one such worker at most."""
+    for pattern in ("combine-*", "validate-*"):
+        for folder in work.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:

@@ -26,8 +26,9 @@ from idlegrid_server.domain import model
 
 from .credit_table import credit, credit_spread, statistic
 from .metadata import metadata
+from .validation_table import comparison, output_check
 
-__all__ = ["credit", "credit_spread", "metadata", "statistic"]
+__all__ = ["comparison", "credit", "credit_spread", "metadata", "output_check", "statistic"]
 
 # SQLite only gives 64-bit rowids to a column typed INTEGER PRIMARY KEY.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -265,6 +266,8 @@ stage = Table(
     Column("profile", Text, nullable=False),
     Column("subject", Text, nullable=False, server_default=""),  # domain/subject.py
     Column("homogeneous", Text, nullable=False, server_default=""),  # documents.Homogeneous
+    Column("validator", Text),  # JSON of validator.Validator; NULL: byte by byte
+    Column("validator_hash", LargeBinary(32)),  # by which what it found is kept
     _flag("migrates"),  # what a host leaves may be continued by another
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
     _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
@@ -282,6 +285,7 @@ stage = Table(
     _one_of("state", model.StageState),
     _one_of("placement", model.Placement),
     CheckConstraint("created <= expected", name="created"),
+    CheckConstraint("(validator IS NULL) = (validator_hash IS NULL)", name="validator"),
     CheckConstraint("assimilated + failed + cancelled <= created", name="counted"),
     UniqueConstraint("batch_id", "idx"),
     Index(None, "app_version_id", "program", "id"),
@@ -535,8 +539,8 @@ job = Table(
     "job",
     metadata,
     _id(),
-    Column("kind", Text, nullable=False),  # submit, combine
-    Column("object_id", BigInteger, nullable=False),  # batch for submit, work unit for combine
+    Column("kind", Text, nullable=False),  # submit, combine, validate
+    Column("object_id", BigInteger, nullable=False),  # batch of a submission, else work unit
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),  # times it was claimed
     Column("errors", Integer, nullable=False, server_default="0"),  # times it ran and failed
@@ -553,6 +557,12 @@ job = Table(
         "kind",
         "object_id",
         unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+    Index(
+        "ix_job_waiting",
+        "id",
         sqlite_where=text("state IN ('queued', 'running')"),
         postgresql_where=text("state IN ('queued', 'running')"),
     ),

@@ -7,7 +7,19 @@ from idlegrid_server.faults import reach
 from idlegrid_server.store import command as c
 from idlegrid_server.store.connection import Connection
 
-from . import account, app, batch, checkpoint, exchange, file, host, job, plan, submission
+from . import (
+    account,
+    app,
+    batch,
+    checkpoint,
+    exchange,
+    file,
+    host,
+    job,
+    plan,
+    submission,
+    validation,
+)
 
 R = TypeVar("R", bound=c.Result)
 
@@ -51,6 +63,7 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.FailJob: job.fail,
     c.ReleaseExpiredJobs: job.release_expired,
     c.CompleteServerUnit: job.complete_server_unit,
+    c.AddFindings: validation.add_findings,
 }
 
 

@@ -24,11 +24,12 @@ def claim(db: Connection, command: c.ClaimJob) -> c.ClaimJobResult:
             object_id=job.object_id,
             attempts=job.attempts + 1,
             progress=job.progress,
+            errors=job.errors,
         )
     )
 
 
-def _own(db: Connection, job_id: int, worker: str) -> sql.JobRow | None:
+def own(db: Connection, job_id: int, worker: str) -> sql.JobRow | None:
     """The job, locked, if this worker still has it."""
     job = db.fetch_one(sql.JOB_BY_ID_LOCKED, job_id=job_id)
     if job is None:
@@ -38,7 +39,7 @@ def _own(db: Connection, job_id: int, worker: str) -> sql.JobRow | None:
 
 def renew(db: Connection, command: c.RenewJob) -> c.JobResult:
     """Keep a job."""
-    if _own(db, command.job_id, command.worker) is None:
+    if own(db, command.job_id, command.worker) is None:
         return c.JobResult("lost")
     db.execute(
         sql.JOB_RENEW,
@@ -61,7 +62,7 @@ def finish(db: Connection, command: c.FinishJob) -> c.JobResult:
     job = db.fetch_one(sql.JOB_BY_ID_LOCKED, job_id=command.job_id)
     if job is not None and job.state in ("done", "cancelled"):
         return c.JobResult("ok")
-    job = _own(db, command.job_id, command.worker)
+    job = own(db, command.job_id, command.worker)
     if job is None:
         return c.JobResult("lost")
     _close(db, job, "done", "", command.now)
@@ -70,15 +71,22 @@ def finish(db: Connection, command: c.FinishJob) -> c.JobResult:
 
 def fail(db: Connection, command: c.FailJob) -> c.FailJobResult:
     """An attempt failed; after the last one a combine's unit fails, and its batch is looked at."""
-    job = _own(db, command.job_id, command.worker)
+    job = own(db, command.job_id, command.worker)
     if job is None:
         return c.FailJobResult("lost")
+    if command.retry_at is not None and command.attempts_max > 1:
+        db.execute(sql.JOB_POSTPONE, job_id=job.id, reason=command.reason, until=command.retry_at)
+        return c.FailJobResult("retry")
     if job.errors + 1 < command.attempts_max:
         _close(db, job, "queued", command.reason, None)
         return c.FailJobResult("retry")
     _close(db, job, "failed", command.reason, command.now)
     if job.kind == "combine":
         _fail_unit(db, job.object_id, command)
+    elif job.kind == "validate":
+        # Nothing is lost: the unit waits, and a pass asks for another look.
+        again = command.now if command.retry_at is None else command.retry_at
+        db.execute(unit_sql.UNITS_WAKE, unit_ids=[job.object_id], now=again)
     return c.FailJobResult("failed")
 
 

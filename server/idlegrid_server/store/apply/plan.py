@@ -44,6 +44,7 @@ class _Work:
     jobless: list[int] = field(default_factory=list)
     pulses: Pulses = field(default_factory=Pulses)
     new_reasons: dict[int, str] = field(default_factory=dict)  # unit → why it gets new tasks
+    validations: list[int] = field(default_factory=list)
 
 
 def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPlansResult:
@@ -115,6 +116,8 @@ def _plan(
         work.retracted.append((unit.id, unit.batch_id))
     if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
         work.jobless.append(unit.id)
+    if plan.compare:
+        work.validations.append(unit.id)
     for alert in plan.alerts:
         source = f"unit:{unit.id}" if alert.task_id is None else f"task:{alert.task_id}"
         work.incidents.append((alert.code, source, alert.text, work.ledger.now))
@@ -179,6 +182,8 @@ def _write(work: _Work, now: int) -> bool:
     work.hosts.write(db, work.ledger)
     work.payments.write()
     work.samples.write(db)
+    for unit_id in work.validations:
+        db.execute(job_sql.JOB_INSERT, kind="validate", object_id=unit_id, now=now)
     if work.jobless:
         _cancel_jobs(work)
     for stage_id in sorted(work.queued):

@@ -79,6 +79,8 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             ops_square=known.square,
             homogeneous=stage.homogeneous,
             migrates=int(stage.migrates),
+            validator=stage.validator,
+            validator_hash=stage.validator_hash,
             expected=stage.expected,
         )
         ledger.step("stage", stage_id, None, "waiting")

@@ -105,6 +105,7 @@ from .plan import (
     SettleStage,
     SettleStageResult,
 )
+from .validation import FINDINGS_MAX, AddFindings, OutputFinding, PairFinding
 
 #: Every command; the writer decodes this union, and a test holds each to be tested.
 COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
@@ -146,10 +147,15 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     FailJob,
     ReleaseExpiredJobs,
     CompleteServerUnit,
+    AddFindings,
     RecordIncident,
 )
 
 __all__ = [
+    "AddFindings",
+    "FINDINGS_MAX",
+    "OutputFinding",
+    "PairFinding",
     "Resume",
     "KeepCheckpointResult",
     "KeepCheckpoint",

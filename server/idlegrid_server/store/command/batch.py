@@ -26,6 +26,8 @@ class NewStage(Part, frozen=True):
     subject: str = ""  # what trust and speed are kept for; "" = the profile
     homogeneous: Homogeneous = ""  # all replicas of a unit go to hosts that are alike in this
     migrates: bool = False  # what a host leaves may be continued by another
+    validator: str | None = None  # JSON of its rule; None: outputs agree byte by byte
+    validator_hash: bytes | None = None
     expected: int = 0  # a map stage learns it when its table has been checked
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from .base import Command, Done, Result
 from .exchange import FileIn
 
-JobKind = Literal["submit", "combine"]
+JobKind = Literal["submit", "combine", "validate"]
 
 
 class Job(Result, frozen=True):
@@ -13,9 +13,10 @@ class Job(Result, frozen=True):
 
     id: int
     kind: JobKind
-    object_id: int  # the batch of a submission, the work unit of a combine
+    object_id: int  # the batch of a submission; the work unit of a combine or a validation
     attempts: int  # this one included
     progress: str | None = None
+    errors: int = 0  # attempts that failed before
 
 
 class ClaimJobResult(Result, frozen=True):
@@ -64,13 +65,18 @@ class FailJobResult(Result, frozen=True):
 
 
 class FailJob(Command[FailJobResult], frozen=True):
-    """An attempt failed. After ``attempts_max`` the job is failed; a combine's unit with it."""
+    """An attempt failed. After ``attempts_max`` the job is failed; a combine's unit with it.
+
+    With ``retry_at`` (µs) it waits until then, however often it failed. When a validation fails for
+    good, its unit is looked at again at that time.
+    """
 
     answers: ClassVar[type[Result]] = FailJobResult
     job_id: int
     worker: str
     reason: str
     attempts_max: int = 3
+    retry_at: int | None = None
 
 
 class ReleaseExpiredJobs(Command[Done], frozen=True):

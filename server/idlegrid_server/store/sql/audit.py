@@ -222,7 +222,10 @@ UNIT_VOTES = Query(
     """
     SELECT u.id, s.policy, COUNT(t.id) FROM work_unit u JOIN stage s ON s.id = u.stage_id
     LEFT JOIN task t ON t.unit_id = u.id AND t.verdict = 'valid'
-         AND t.manifest = u.canonical_manifest
+         AND (t.manifest = u.canonical_manifest OR EXISTS (
+             SELECT 1 FROM comparison c WHERE c.validator = s.validator_hash AND c.agrees = 1
+                AND ((c.a = t.manifest AND c.b = u.canonical_manifest)
+                     OR (c.b = t.manifest AND c.a = u.canonical_manifest))))
     WHERE u.id > :after AND u.state IN ('valid', 'assimilated') AND s.placement = 'grid'
     GROUP BY u.id, s.policy ORDER BY u.id
     """
@@ -352,6 +355,8 @@ UNIT_FORGOTTEN = Query(
       AND s.placement = 'grid' AND s.settle_from IS NULL
       AND NOT (u.n_tasks = 0 AND (b.state = 'canary' OR b.resume_state = 'canary'
                OR (s.release_from IS NOT NULL AND u.idx >= s.release_from)))
+      AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'validate' AND j.object_id = u.id
+                      AND j.state IN ('queued', 'running'))
     """
     + LIMIT,
 )
@@ -370,6 +375,8 @@ RESULT_UNJUDGED = Query(
     """
     SELECT u.id, t.id FROM task t JOIN work_unit u ON u.id = t.unit_id
     WHERE t.verdict = 'pending' AND u.due_at IS NULL AND u.state NOT IN ('open', 'provisional')
+      AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'validate' AND j.object_id = u.id
+                      AND j.state IN ('queued', 'running'))
     """
     + LIMIT,
 )

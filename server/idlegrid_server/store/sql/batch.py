@@ -47,6 +47,8 @@ class StageRow(NamedTuple):
     policy: str
     memory_bytes: int
     profile: str
+    validator: str | None
+    validator_hash: bytes | None
     dispatchable: int
     queue_rev: int
     settle_from: int | None
@@ -249,11 +251,11 @@ STAGE_INSERT = Query(
     "make a step",
     """
     INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, program, inputs,
-                       policy, memory_bytes, profile, subject, homogeneous, migrates, expected,
-                       ops_weight, ops_total, ops_square)
+                       policy, memory_bytes, profile, subject, homogeneous, migrates, validator,
+                       validator_hash, expected, ops_weight, ops_total, ops_square)
     VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id, :program, :inputs,
-            :policy, :memory_bytes, :profile, :subject, :homogeneous, :migrates, :expected,
-            :ops_weight, :ops_total, :ops_square)
+            :policy, :memory_bytes, :profile, :subject, :homogeneous, :migrates, :validator,
+            :validator_hash, :expected, :ops_weight, :ops_total, :ops_square)
     RETURNING id
     """,
 )

@@ -107,6 +107,20 @@ JOB_END = Query(
     WHERE id = :job_id
     """,
 )
+JOB_POSTPONE = Query(
+    "job_postpone",
+    "a job waits until a time: under a lease that nobody holds",
+    """
+    UPDATE job SET state = 'running', reason = :reason, errors = errors + 1, lease_by = NULL,
+                   lease_until = :until
+    WHERE id = :job_id
+    """,
+)
+JOB_FORGET = Query(
+    "job_forget",
+    "a job is done whose outcome stands elsewhere",
+    "DELETE FROM job WHERE id = :job_id",
+)
 JOBS_RELEASE_EXPIRED = Query(
     "jobs_release_expired",
     "let jobs whose worker is gone wait again",

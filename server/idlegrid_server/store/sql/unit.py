@@ -94,6 +94,7 @@ class UnitStageRow(NamedTuple):
     batch_state: str
     release: bytes  # JSON of signing.Signed
     batch_since: int
+    validator_hash: bytes | None
 
 
 _UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
@@ -121,6 +122,9 @@ UNITS_DUE_COUNT = Query(
     ) AS due
     """,
     lambda row: (int(row[0]), None if row[1] is None else int(row[1])),
+)
+UNITS_BY_ID = Query(
+    "units_by_id", "several units", _UNIT + " WHERE id {in:unit_ids} ORDER BY id", UnitRow._make
 )
 UNITS_LOCK = Query(
     "units_lock",
@@ -207,7 +211,8 @@ UNIT_STAGES = Query(
     "unit_stages",
     "the stages and batch states of units that a pass decides on",
     """
-    SELECT s.id, s.state, s.placement, s.policy, b.state, v.release, b.created_at
+    SELECT s.id, s.state, s.placement, s.policy, b.state, v.release, b.created_at,
+           s.validator_hash
     FROM stage s JOIN batch b ON b.id = s.batch_id
     JOIN app_version v ON v.id = s.app_version_id WHERE s.id {in:stage_ids}
     """,

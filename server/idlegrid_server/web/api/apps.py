@@ -132,6 +132,7 @@ def _release_faults(release: Release, app: str) -> list[str]:
         faults.append("two programs have one name")
     try:
         release.policy.check()
+        release.check_validators()
         for program in release.programs:
             for sha256 in program.needs():
                 check_sha256(sha256)

@@ -3,6 +3,7 @@
 All faults are found, not the first one only, and nothing is made while there is any.
 """
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ from idlegrid_shared.documents import BOXED_IN_WASM, WALLED_BY_SYSTEM, Release, 
 from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
 from idlegrid_shared.sandbox.job import ARGUMENT_BYTES_MAX
 from idlegrid_shared.signing import Signed
+from idlegrid_shared.validator import RuleError
 
 from .plot_block import plot_faults
 
@@ -184,7 +186,7 @@ def _find_builds(db: Connection, release: Release | None, faults: list[str]) -> 
 
 def _beyond_platform(release: Release) -> bytes:
     """What the releases of one version must have in common."""
-    programs = [(p.name, p.limits, p.runtime) for p in release.programs]
+    programs = [(p.name, p.limits, p.runtime, p.validator_json) for p in release.programs]
     common = (release.runtime, release.policy, release.homogeneous, release.profile, programs)
     return msgspec.json.encode(common)
 
@@ -230,6 +232,12 @@ def _stage_faults(index: int, stage: StageForm, release: Release | None) -> list
                 f"program {stage.program!r} is {runtime}, but what runs on the server must be wasm "
                 "or python"
             )
+    if release is not None and stage.kind == "map":
+        with contextlib.suppress(KeyError):  # told above
+            try:
+                release.program(stage.program).rules()
+            except RuleError as error:
+                faults.append(f"the validator of {stage.program!r} cannot be read here: {error}")
     if stage.kind == "map" and stage.args:
         faults.append("the arguments of a map's units stand in the table")
     if (
@@ -275,6 +283,8 @@ def _new_stage(
     memory_bytes: int,
 ) -> NewStage:
     release = builds[0]
+    # What runs on the server alone has nobody to be compared with.
+    rules = release.program(stage.program).rules() if stage.kind == "map" else None
     return NewStage(
         index=index,
         kind=stage.kind,
@@ -283,6 +293,8 @@ def _new_stage(
         program=stage.program,
         inputs=msgspec.json.encode(stage.inputs).decode(),
         policy=msgspec.json.encode(release.policy).decode(),
+        validator=None if rules is None else msgspec.json.encode(rules).decode(),
+        validator_hash=None if rules is None else rules.digest(version.release_hash),
         memory_bytes=memory_bytes,
         profile=queue_key(build.profile_of(build.program(stage.program)) for build in builds),
         subject=subject_of(

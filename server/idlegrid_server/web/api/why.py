@@ -9,6 +9,7 @@ from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.batch import BatchRow, StageRow
 from idlegrid_server.store.sql.job import JOB_NEWEST_OF_OBJECT
 from idlegrid_server.store.sql.unit import UNITS_OF_STAGE_AFTER, UNITS_WITHOUT_PARTNER
+from idlegrid_server.store.sql.validation import UNITS_UNVALIDATED
 
 UNITS_LOOKED_AT = 1_000  # of those that wait for a partner
 
@@ -83,6 +84,9 @@ def _running(db: Connection, stage: StageRow, computers: Computers) -> str:
             "They go out as soon as one does."
         )
     done = f"{stage.assimilated:,} of {stage.expected:,} work units agree"
+    waiting = db.fetch_one(UNITS_UNVALIDATED, stage_id=stage.id) if stage.validator else None
+    if waiting is not None and waiting[0]:
+        return f"{done}; {_unvalidated(*waiting)}"
     lonely = db.fetch_one(
         UNITS_WITHOUT_PARTNER,
         stage_id=stage.id,
@@ -95,6 +99,16 @@ def _running(db: Connection, stage: StageRow, computers: Computers) -> str:
     if lonely:
         return f"{done}; {_lonely(lonely, left, computers)}"
     return f"{done}; {left:,} are under way."
+
+
+def _unvalidated(count: int, reason: str) -> str:
+    """That the stage's validator fails itself."""
+    units = "work unit waits" if count == 1 else "work units wait"
+    first = reason.strip().splitlines()[0].rstrip(".") if reason.strip() else "no reason was given"
+    return (
+        f"{count:,} {units}: the app's validator failed ({first}). Nothing is lost; it is tried "
+        "again, ever more rarely. An admin sees it among the incidents."
+    )
 
 
 def _lonely(count: int, left: int, computers: Computers) -> str:
