@@ -24,7 +24,7 @@ from .build import build_app
 from .built import BuiltProgram
 from .drawing import draw_plot
 from .fault import BatchFailedError, IdlegridError, InputError
-from .local_unit import Step, Stopped, run_step
+from .local_unit import Step, Stopped, run_step, unit_step
 from .place import cache_folder
 from .python_runtime import prepare_runtimes
 from .table import PlannedUnit, UnitTable
@@ -190,19 +190,12 @@ class _Run:
     def _steps(
         self, planned: list[PlannedUnit], files: Mapping[str, Path]
     ) -> Iterator[tuple[int, Step]]:
-        split = self.app.split
         for index, unit in enumerate(planned):
-            own = {item.name: files[item.sha256] for item in unit.inputs}
+            out = self.work / unit_folder(index)
+            mode = self.app.checkpoint
             yield (
                 index,
-                Step(
-                    program=split.program,
-                    args=unit.args,
-                    inputs={**split.inputs, **own},
-                    seed=unit_seed(self.seed, 0, index),
-                    output_dir=self.work / unit_folder(index),
-                    checkpoint=self.app.checkpoint,
-                ),
+                unit_step(self.app, files, index, unit, self.seed, out, checkpoint=mode),
             )
 
     def _take(self, index: int, planned: list[PlannedUnit], outcome: Outcome) -> None:

@@ -12,11 +12,13 @@ from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import PLATFORM_WASM, WALLED_BY_SYSTEM, Checkpoint
 from idlegrid_shared.sandbox.job import JobError, Outcome
+from idlegrid_shared.seeds import unit_seed
 
 from .app import App
 from .built import BuiltProgram
 from .fault import IdlegridError, InputError
 from .python_runtime import runtime_places
+from .table import PlannedUnit
 
 POLL_S = 0.2
 # A worker that dies without a word (the system was short of memory, say) is started again.
@@ -34,6 +36,28 @@ class Step(msgspec.Struct, frozen=True):
     output_dir: Path
     #: As on a host; a combine step has none.
     checkpoint: Checkpoint = "none"
+
+
+def unit_step(
+    app: App,
+    files: Mapping[str, Path],
+    index: int,
+    unit: PlannedUnit,
+    seed: bytes,
+    output_dir: Path,
+    *,
+    checkpoint: Checkpoint = "none",
+) -> Step:
+    """Unit ``index`` of the map stage; ``files`` are its own by hash, ``seed`` is the batch's."""
+    own = {item.name: files[item.sha256] for item in unit.inputs}
+    return Step(
+        program=app.split.program,
+        args=unit.args,
+        inputs={**app.split.inputs, **own},
+        seed=unit_seed(seed, 0, index),
+        output_dir=output_dir,
+        checkpoint=checkpoint,
+    )
 
 
 class Stopped(Exception):  # noqa: N818 (not an error: somebody asked for it)

@@ -18,6 +18,7 @@ from .build import build_app
 from .fault import InputError
 from .release import make_releases, publish_release, release_body_hash, sign_release
 from .reply import AppReply, Created
+from .safepoint import check_safepoints
 from .table import UnitTable, write_units
 from .transfer import hash_file, upload_file
 
@@ -65,7 +66,7 @@ def submit(
         units_path = Path(place) / "units.jsonl"
         say("reading the table")
         count = write_units(table, units_path)
-        ensure_published(api, app, open_key, say)
+        ensure_published(api, app, open_key, say, table=wanted.table)
         shared = _upload_inputs(api, app, table, say)
         say(f"uploading the table of {count} units")
         units = upload_file(api, units_path)
@@ -75,11 +76,17 @@ def submit(
 
 
 def ensure_published(
-    api: Api, app: App, open_key: Callable[[App], SigningKey], say: Callable[[str], None]
+    api: Api,
+    app: App,
+    open_key: Callable[[App], SigningKey],
+    say: Callable[[str], None],
+    *,
+    table: Path | None = None,
 ) -> bool:
     """Publish the version if the project has it not; return whether that was needed.
 
-    Raises :class:`InputError` if it has that version with other content.
+    ``table`` holds units to try it with instead of the app's own. Raises :class:`InputError` if
+    the project has that version with other content, and if the app's checkpoints cannot work.
     """
     built = build_app(app, say)
     releases = {release.platform: release for release in make_releases(app, built)}
@@ -100,6 +107,7 @@ def ensure_published(
             del releases[version.platform]
     if not releases:
         return False
+    check_safepoints(app, built, table=table, say=say)
     key = open_key(app)
     for release in releases.values():
         publish_release(api, sign_release(release, key), built, say)

@@ -14,23 +14,22 @@ import msgspec
 
 from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.sandbox.limits import Limits
-from idlegrid_shared.seeds import SEED_TEXT, batch_seed, unit_seed
+from idlegrid_shared.seeds import SEED_TEXT, batch_seed
 
 from .app import App
 from .build import build_app, build_plain
 from .built import BuiltProgram, Say
 from .fault import BuildError, InputError
-from .local_unit import Step, step_order
+from .local_unit import Step, step_order, unit_step
 from .native import build_native, native_cpu_s
 from .place import cache_folder
 from .python_runtime import prepare_runtimes
+from .safepoint import GAP_S_MAX
 from .table import PlannedUnit, UnitTable
 from .verdict import Needs, WayRun, compute_needs, find_faults, note_run
 from .way import AS_ON_A_HOST, CRANELIFT, PULLEY, Way, run_way
 
 REPEATS = 2
-#: A program that goes longer without a host call cannot be saved in time when its machine stops.
-GAP_S_MAX = 60.0
 
 
 class NativeSpeed(msgspec.Struct, frozen=True):
@@ -149,11 +148,10 @@ class _Trial:
         )
 
     def _step(self, index: int, unit: PlannedUnit) -> Step:
-        own = {item.name: self.files[item.sha256] for item in unit.inputs}
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
-        seed = unit_seed(batch_seed(self.app.name, self.app.version, SEED_TEXT), 0, index)
-        return Step(self.name, unit.args, {**self.app.split.inputs, **own}, seed, out)
+        seed = batch_seed(self.app.name, self.app.version, SEED_TEXT)
+        return unit_step(self.app, self.files, index, unit, seed, out)
 
     def _outcome(
         self,

@@ -6,7 +6,7 @@ import msgspec
 
 from idlegrid_shared.box.open import open_box
 from idlegrid_shared.box.order import BoxOrder
-from idlegrid_shared.sandbox.job import Executor, JobError, Outcome, SandboxJob
+from idlegrid_shared.sandbox.job import Executor, GapTrial, JobError, Outcome, SandboxJob
 from idlegrid_shared.sandbox.limits import TIME_S_MAX
 from idlegrid_shared.sandbox.profile import OptLevel
 from idlegrid_shared.sandbox.run import SandboxProcess
@@ -44,6 +44,7 @@ def run_way(
     way: Way,
     *,
     measure_gaps: bool = False,
+    gap_trial: GapTrial | None = None,
     on_fraction: Callable[[float], None] | None = None,
 ) -> Outcome:
     """Run ``order`` in one way; ``on_fraction`` hears now and then how much is done, as it says.
@@ -55,7 +56,10 @@ def run_way(
     except JobError as error:
         raise InputError(f"program {order.program.name}: {error}") from error
     if isinstance(box, SandboxProcess):
-        box = SandboxProcess(_job(box.job, way, measure_gaps), command=way.command)
+        job = msgspec.structs.replace(
+            _job(box.job, way), measure_gaps=measure_gaps, gap_trial=gap_trial
+        )
+        box = SandboxProcess(job, command=way.command)
     elif way != AS_ON_A_HOST:
         raise InputError(
             f"program {order.program.name} is {order.runtime}: only programs in the sandbox can be "
@@ -69,7 +73,7 @@ def run_way(
         return outcome
 
 
-def _job(job: SandboxJob, way: Way, measure_gaps: bool) -> SandboxJob:
+def _job(job: SandboxJob, way: Way) -> SandboxJob:
     profile = job.profile
     if way.opt_level is not None:
         profile = msgspec.structs.replace(profile, opt_level=way.opt_level)
@@ -81,5 +85,4 @@ def _job(job: SandboxJob, way: Way, measure_gaps: bool) -> SandboxJob:
         profile=profile,
         limits=msgspec.structs.replace(job.limits, time_s=time_s),
         cache_dir=way.cache or job.cache_dir,
-        measure_gaps=measure_gaps,
     )

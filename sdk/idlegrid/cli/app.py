@@ -1,6 +1,6 @@
 """``idlegrid app``: make, build, test, sign and publish programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +15,7 @@ from idlegrid.grid import Grid
 from idlegrid.keys import key_path
 from idlegrid.newapp import Language, write_new_app
 from idlegrid.release import make_releases, release_body_hash, save_release, sign_release
+from idlegrid.safepoint import Safepoints, check_safepoints
 from idlegrid.submission import ensure_published
 
 from .connection import project_option
@@ -41,6 +42,7 @@ def build(screen: Screen, folder: Path) -> None:
     """Compile the programs of the app in FOLDER to WebAssembly."""
     described = read_app(folder)
     built = build_with_spinner(screen, described)
+    safepoints = look_for_safepoints(screen, described, built)
     data = {
         "app": described.name,
         "version": described.version,
@@ -54,8 +56,10 @@ def build(screen: Screen, folder: Path) -> None:
             }
             for program in built.values()
         ],
+        "safepoints": safepoints,
     }
-    screen.result(data, "\n".join(_line(program) for program in built.values()))
+    lines = [_line(program) for program in built.values()]
+    screen.result(data, "\n".join([*lines, *([safepoints.text] if safepoints else [])]))
 
 
 def build_with_spinner(screen: Screen, described: App) -> dict[str, BuiltProgram]:
@@ -63,6 +67,14 @@ def build_with_spinner(screen: Screen, described: App) -> dict[str, BuiltProgram
     first = "" if compiler_is_warm() else " (the first build also makes the C library: a minute)"
     with screen.working("checking what is up to date") as say:
         return build_app(described, lambda text: say(text + first))
+
+
+def look_for_safepoints(
+    screen: Screen, described: App, built: Mapping[str, BuiltProgram]
+) -> Safepoints | None:
+    """Whether ``checkpoint = "auto"`` can work, by the first unit; None for other apps."""
+    with screen.working("looking at the first unit (two minutes at most, once)") as say:
+        return check_safepoints(described, built, say=say)
 
 
 def publishing_key(
@@ -78,6 +90,12 @@ def publishing_key(
             return unlock(path)
 
     return agree_and_open
+
+
+def _tell_safepoints(screen: Screen, described: App, built: Mapping[str, BuiltProgram]) -> None:
+    safepoints = look_for_safepoints(screen, described, built)
+    if safepoints is not None:
+        screen.say(safepoints.text)
 
 
 def _line(program: BuiltProgram) -> str:
@@ -113,7 +131,9 @@ def new(screen: Screen, folder: Path, language: Language) -> None:
 def sign(screen: Screen, folder: Path, key: Path | None) -> None:
     """Build the app in FOLDER and sign it as a release with your publisher key."""
     described = read_app(folder)
-    releases = make_releases(described, build_with_spinner(screen, described))
+    built = build_with_spinner(screen, described)
+    _tell_safepoints(screen, described, built)
+    releases = make_releases(described, built)
     opened = unlock(key or key_path())
     for release in releases:
         signed = sign_release(release, opened)
@@ -134,7 +154,7 @@ def sign(screen: Screen, folder: Path, key: Path | None) -> None:
 def publish(screen: Screen, folder: Path, grid: Grid, key: Path | None, yes: bool) -> None:
     """Build, sign and publish the app in FOLDER. Doing it again changes nothing."""
     described = read_app(folder)
-    build_with_spinner(screen, described)
+    _tell_safepoints(screen, described, build_with_spinner(screen, described))
     key_for = publishing_key(screen, grid, key or key_path(), yes=yes)
     with screen.working("asking the project") as say:
         new = ensure_published(grid.api, described, key_for, say)

@@ -6,7 +6,8 @@ import click
 from rich.table import Table
 
 from idlegrid.appfile import read_app
-from idlegrid.trial import GAP_S_MAX, CheckpointCost, NativeSpeed, Trial, try_app
+from idlegrid.safepoint import GAP_S_MAX
+from idlegrid.trial import CheckpointCost, NativeSpeed, Trial, try_app
 from idlegrid.verdict import WayRun
 
 from .screen import Screen, json_option, pass_screen

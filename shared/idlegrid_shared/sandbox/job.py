@@ -51,6 +51,17 @@ class JobError(ValueError):
     """A job that cannot be started; the message says what is wrong with it."""
 
 
+class GapTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """Run a program only until it is known whether it goes too long without a host call.
+
+    It is ended in the first way longer than ``gap_s_max``, else at the first host call after
+    ``time_s``, both in processor seconds. The outcome says ``killed`` then.
+    """
+
+    gap_s_max: float
+    time_s: float
+
+
 class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One program to run. Equal jobs, apart from folders, give equal bytes and ops."""
 
@@ -98,6 +109,8 @@ class SandboxJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     work: str = ""
     #: Measure how long the program goes without a host call; costs a little at each of them.
     measure_gaps: bool = False
+    #: Measure them, and end the run as soon as enough is known of them.
+    gap_trial: GapTrial | None = None
 
     def __post_init__(self) -> None:
         """Check what is cheap to check here; raises :class:`JobError`."""

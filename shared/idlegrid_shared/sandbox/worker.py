@@ -31,21 +31,41 @@ Send = Callable[[dict[str, Any]], None]
 
 
 class Gaps:
-    """The longest way that the program went without a host call."""
+    """The longest way that the program went without a host call.
 
-    def __init__(self) -> None:
+    With a trial (see :class:`.job.GapTrial`) it also says when enough is known.
+    """
+
+    def __init__(self, trial: dict[str, Any] | None) -> None:
         self.longest_ops = 0
         self.longest_s = 0.0
         self._ops = 0
-        self._cpu_s: float | None = None
+        self._cpu_s = self._process_s = 0.0
+        self._trial = trial
 
-    def mark(self, ops: int) -> None:
-        """A host call begins, or the program ends."""
+    def start(self) -> None:
+        """The program begins, in this thread."""
+        self._cpu_s, self._process_s = time.thread_time(), time.process_time()
+
+    def mark(self, ops: int, cpu_s: float) -> None:
+        """A host call begins, or the program ends; ``cpu_s`` is what it has used in all.
+
+        Raises ``Refused`` when the trial is over.
+        """
         now_s = time.thread_time()
-        if self._cpu_s is not None:
-            self.longest_s = max(self.longest_s, now_s - self._cpu_s)
+        self.longest_s = max(self.longest_s, now_s - self._cpu_s)
         self.longest_ops = max(self.longest_ops, ops - self._ops)
-        self._ops, self._cpu_s = ops, now_s
+        self._ops, self._cpu_s, self._process_s = ops, now_s, time.process_time()
+        if self._trial is not None and cpu_s > self._trial["time_s"]:
+            raise Refused("killed", f"enough was seen of the program after {cpu_s:.1f} s")
+
+    def is_too_long(self) -> bool:
+        """Whether the way since the last host call is one that the trial looks for; any thread."""
+        open_s = time.process_time() - self._process_s
+        if self._trial is None or open_s <= self._trial["gap_s_max"]:
+            return False
+        self.longest_s = max(self.longest_s, open_s)
+        return True
 
 
 class Run:
@@ -62,7 +82,8 @@ class Run:
         self.resumed_ops = 0
         #: True when a report may be sent; the watcher sets it, the report clears it.
         self.due = True
-        self.gaps = Gaps() if job["measure_gaps"] else None
+        measured = job["measure_gaps"] or job["gap_trial"] is not None
+        self.gaps = Gaps(job["gap_trial"]) if measured else None
         self.figures: dict[str, Any] = {}
         self.outcome: dict[str, Any] | None = None
         #: Wall and processor seconds of the program, once it has ended.
@@ -79,7 +100,7 @@ class Run:
             return True
         self.resumed_ops = self.guest.snapshot_ops
         if self.gaps is not None:
-            self.gaps.mark(self.guest.ops())
+            self.gaps.mark(self.guest.ops(), self.times()[1])
         if name != "progress":  # which reports the new figure itself
             self.report()
         return False
@@ -123,12 +144,14 @@ class Run:
             if self.job["checkpoint_dir"] is not None:
                 largest = self.guest.checkpoint_bytes_max()
             confine_run(largest)
+            if self.gaps is not None:
+                self.gaps.start()
             self.started = True
             self._send_progress()  # the parent's own watch begins with it
             reason, message, code = self.guest.run(module, world, self.at_call)
             self.ended = self.times()
             if self.gaps is not None:
-                self.gaps.mark(self.guest.ops())
+                self.gaps.mark(self.guest.ops(), 0.0)
             self._send_progress()
             if reason == "ok":
                 outputs = self.guest.write_outputs()
@@ -194,6 +217,10 @@ class Run:
             self.due = True
             if self.started and self.ended is None and self.times()[1] > limit_s:
                 self.finish("time_limit", f"the program used up its {limit_s:g} s of computing")
+                return
+            running = self.started and self.ended is None
+            if self.gaps is not None and running and self.gaps.is_too_long():
+                self.finish("killed", "the program goes too long without a host call")
                 return
             if not self.started and time.monotonic() - began_s > COMPILE_TIME_S_MAX:
                 self.finish(
