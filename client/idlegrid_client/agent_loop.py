@@ -19,11 +19,11 @@ from .contact import Contact
 from .core import instruction as do
 from .core.agent import handle
 from .core.event import CommandGiven, Event, MachineChanged, ProjectAttached, Started, Timer
-from .core.limit import HEARTBEAT_S, US
+from .core.limit import HEARTBEAT_S, LEAVE_MEMORY_S, MEMORY_KEEP_BYTES, US
 from .core.model import AgentState, TaskState
 from .journal import Entry, Journal
 from .layout import DataFolder, ProjectFolder
-from .machine.facts import disk_free_bytes, read_machine
+from .machine.facts import disk_free_bytes, memory_free_bytes, read_machine
 from .machine.orphan import end_orphan
 from .permission import load_permission, offered_profiles
 from .runner.runner import Runner
@@ -35,7 +35,7 @@ from .transfer.pool import TransferPool
 
 STATUS_EVERY_S = 1.0
 LOOK_ROUND_S = 60.0  # for commands and changes of the machine, at rest
-LOOK_ROUND_BUSY_S = 5.0  # the same while tasks run
+LOOK_ROUND_BUSY_S = 5.0  # the same while tasks run, and during a pause
 DISK_RETRY_S = 5.0
 CLOSE_WAIT_S = 1.0
 CACHE_BYTES_MAX = 4 * 1024**3
@@ -57,11 +57,14 @@ class AgentOptions:
     """What the volunteer sets.
 
     ``until_idle`` ends the agent when there is nothing left to do; ``leave`` names a project to be
-    left at once, and ends it then; ``time_s_max`` ends it in any case.
+    left at once, and ends it then; ``time_s_max`` ends it in any case. During a pause tasks leave
+    memory after ``leave_memory_s``, or when less than ``memory_keep_bytes`` are free.
     """
 
     cores: int
     memory_bytes: int
+    leave_memory_s: float = LEAVE_MEMORY_S
+    memory_keep_bytes: int = MEMORY_KEEP_BYTES
     until_idle: bool = False
     leave: str = ""
     time_s_max: float | None = None
@@ -100,6 +103,10 @@ class Agent:
             memory_bytes=options.memory_bytes,
             machine=self._read_machine(),
             disk_free_bytes=disk_free_bytes(data.root),
+            memory_free_bytes=memory_free_bytes(),
+            memory_keep_bytes=options.memory_keep_bytes,
+            leave_memory_s=options.leave_memory_s,
+            paused=data.paused.exists(),
         )
 
     @property
@@ -183,7 +190,7 @@ class Agent:
             return Timer() if now >= self._wait_until or set_back else None
 
     def _pause_s(self) -> float:
-        busy = self._state.running() or self._options.time_s_max is not None
+        busy = self._state.in_memory() or self._state.paused or self._options.time_s_max is not None
         return LOOK_ROUND_BUSY_S if busy else LOOK_ROUND_S
 
     def _handle(self, event: Event) -> None:
@@ -226,10 +233,13 @@ class Agent:
             if path.stem in self._state.projects:
                 self._handle(CommandGiven("leave", path.stem))
             path.unlink(missing_ok=True)
-        machine = self._read_machine()
-        free = disk_free_bytes(self._data.root)
-        if (machine, free) != (self._state.machine, self._state.disk_free_bytes):
-            self._handle(MachineChanged(machine, free))
+        paused = self._data.paused.exists()
+        if paused != self._state.paused:
+            self._handle(CommandGiven("pause" if paused else "resume"))
+        facts = (self._read_machine(), disk_free_bytes(self._data.root), memory_free_bytes())
+        known = self._state
+        if facts != (known.machine, known.disk_free_bytes, known.memory_free_bytes):
+            self._handle(MachineChanged(*facts))
 
     def _read_machine(self) -> Machine:
         """The machine's facts; what it offers is believed by contacts and runner from here on."""
@@ -290,12 +300,23 @@ class Agent:
                 self._wait_until = until
             case do.Exit():
                 self._ended = True
+            case _:
+                self._run_or_transfer(order)
+
+    def _run_or_transfer(self, order: do.Instruction) -> None:
+        match order:
             case do.StartTask(project, task_id):
                 self._start_task(self._state.tasks[(project, task_id)])
             case do.PrepareRuntime(project, task_id, _):
                 self._prepare_runtime(self._state.tasks[(project, task_id)])
-            case do.LeaveMemory(project, task_id):
-                self._runner.leave((project, task_id))
+            case do.StopPreparing():
+                self._runner.stop_preparing()
+            case do.SuspendTask(project, task_id):
+                self._runner.suspend((project, task_id))
+            case do.ResumeTask(project, task_id):
+                self._runner.resume((project, task_id))
+            case do.LeaveMemory(project, task_id, anyway):
+                self._runner.leave((project, task_id), anyway=anyway)
             case do.StopTask(project, task_id):
                 self._runner.stop((project, task_id))
             case _:

@@ -19,6 +19,7 @@ from idlegrid_shared.keyfile import KeyFileError
 
 from .agent_loop import DiskRefusedError, data_folder, system_clock
 from .attach import AttachError, attached_links, choose_project, discard, join, meet
+from .core.limit import LEAVE_MEMORY_S, MEMORY_KEEP_BYTES
 from .credit import (
     ProofError,
     ask_credit,
@@ -146,11 +147,31 @@ def attach(link: str, root: str, token: str, yes: bool, data: Path | None) -> No
 @cli.command()
 @click.option("--cores", type=click.IntRange(1, 4096), default=None, help="Cores to use at most.")
 @click.option("--memory-mb", type=click.IntRange(64), default=None, help="Memory to use at most.")
+@click.option(
+    "--leave-memory-s",
+    type=click.FloatRange(0, 31_536_000),
+    default=LEAVE_MEMORY_S,
+    show_default=True,
+    help="Seconds of a pause after which tasks are saved and give their memory back.",
+)
+@click.option(
+    "--keep-free-mb",
+    type=click.IntRange(0),
+    default=MEMORY_KEEP_BYTES // 1024**2,
+    show_default=True,
+    help="During a pause they do so at once while less memory than this is free.",
+)
 @click.option("--until-idle", is_flag=True, help="End when there is nothing left to do.")
 @click.option("--quiet", is_flag=True, help="Say nothing on the terminal.")
 @data_option
 def run(
-    cores: int | None, memory_mb: int | None, until_idle: bool, quiet: bool, data: Path | None
+    cores: int | None,
+    memory_mb: int | None,
+    leave_memory_s: float,
+    keep_free_mb: int,
+    until_idle: bool,
+    quiet: bool,
+    data: Path | None,
 ) -> None:
     """Compute until stopped. Ctrl-C is always safe."""
     folder = _folder(data)
@@ -163,6 +184,8 @@ def run(
             folder,
             cores=cores,
             memory_bytes=memory_mb * 1024**2 if memory_mb is not None else None,
+            leave_memory_s=leave_memory_s,
+            memory_keep_bytes=keep_free_mb * 1024**2,
             until_idle=until_idle,
             echo=None if quiet else _echo,
         )
@@ -224,6 +247,32 @@ def credit(
 
 
 @cli.command()
+@data_option
+def pause(data: Path | None) -> None:
+    """Let nothing compute until `resume`, also after a restart of the client.
+
+    Tasks stand still at once; if the pause lasts, those that can be saved give their memory back.
+    """
+    folder = _folder(data)
+    with _plain_ends():
+        folder.make()
+        write_bytes(folder.paused, b"", "paused")
+        click.echo("Paused; `idlegrid-client resume` goes on.")
+        _tell_when(folder, "in some seconds")
+
+
+@cli.command()
+@data_option
+def resume(data: Path | None) -> None:
+    """End the pause: tasks go on from where they were."""
+    folder = _folder(data)
+    with _plain_ends():
+        folder.paused.unlink(missing_ok=True)
+        click.echo("Not paused.")
+        _tell_when(folder, "in some seconds")
+
+
+@cli.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @data_option
 def allow(kind: Kind, data: Path | None) -> None:
@@ -253,9 +302,9 @@ def deny(kind: Kind, data: Path | None) -> None:
         _tell_when(folder)
 
 
-def _tell_when(folder: DataFolder) -> None:
+def _tell_when(folder: DataFolder, when: str = "within a minute") -> None:
     if is_locked(folder.lock):
-        click.echo("The running client follows within a minute.")
+        click.echo(f"The running client follows {when}.")
 
 
 @cli.command()

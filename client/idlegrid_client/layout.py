@@ -3,6 +3,7 @@
 ::
 
     DATA/  lock  status.json  log.jsonl  commands/  compiled/
+           permission.json  paused  (there while the volunteer pauses)
            projects/FINGERPRINT/
                link.json      what the volunteer agreed to; written once
                device.key     0600
@@ -100,6 +101,7 @@ class DataFolder:
         self.log_old = root / "log.1.jsonl"
         self.commands = root / "commands"
         self.permission = root / "permission.json"
+        self.paused = root / "paused"
         self.compiled = root / "compiled"
         self.projects = root / "projects"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from .agent_loop import Agent, AgentOptions
+from .core.limit import LEAVE_MEMORY_S, MEMORY_KEEP_BYTES
 from .layout import DataFolder
 from .lock import DataLock
 from .machine.facts import core_count, task_memory_bytes
@@ -21,6 +22,8 @@ def run_client(
     *,
     cores: int | None = None,
     memory_bytes: int | None = None,
+    leave_memory_s: float = LEAVE_MEMORY_S,
+    memory_keep_bytes: int = MEMORY_KEEP_BYTES,
     until_idle: bool = False,
     leave: str = "",
     time_s_max: float | None = None,
@@ -39,6 +42,8 @@ def run_client(
         options = AgentOptions(
             cores=cores if cores is not None else core_count(),
             memory_bytes=memory_bytes if memory_bytes is not None else task_memory_bytes(),
+            leave_memory_s=leave_memory_s,
+            memory_keep_bytes=memory_keep_bytes,
             until_idle=until_idle,
             leave=leave,
             time_s_max=time_s_max,

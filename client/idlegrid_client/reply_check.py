@@ -84,6 +84,7 @@ def _check_offer(
         time_s=program.limits.time_s,
         descriptor=given.descriptor,
         files=tuple(files),
+        checkpoints=release.checkpoint != "none",
         migrates=release.migrate and release.checkpoint != "none",
         resume=descriptor.resume.sha256 if descriptor.resume is not None else "",
         runtime=release.runtime_release if runtime is not None else "",

@@ -39,6 +39,7 @@ class ProjectStatus(msgspec.Struct):
     next_contact_at: int = 0
     last_reply_at: int = 0
     running: int = 0
+    suspended: int = 0  # in memory, and standing still
     ready: int = 0
     fetching: int = 0
     waiting: int = 0  # results that wait for delivery or for their receipt
@@ -102,6 +103,7 @@ def _project_status(state: AgentState, fingerprint: str, now: int, data: Path) -
         next_contact_at=project.next_contact_at,
         last_reply_at=project.last_reply_at,
         running=phases.count("running"),
+        suspended=phases.count("suspended") + phases.count("leaving"),
         ready=phases.count("ready"),
         fetching=phases.count("new") + phases.count("downloading"),
         waiting=sum(1 for p in phases if p in DELIVERING),

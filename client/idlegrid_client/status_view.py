@@ -1,6 +1,7 @@
 """What `status` shows: from a running agent's file, or from what lies in the folder."""
 
 from .attach import attached_links
+from .core.model import IN_MEMORY
 from .layout import DataFolder
 from .lock import is_locked
 from .status import FORMAT, ProjectStatus, Status, read_status
@@ -37,7 +38,9 @@ def describe(project: ProjectStatus) -> list[str]:
     lines = [
         f"{project.name}  {project.url}  {project.fingerprint[:8]}",
         f"  {project.why}",
-        f"  {project.running} running, {project.ready} ready, {project.fetching} being fetched, "
+        f"  {project.running} running, "
+        + (f"{project.suspended} suspended, " if project.suspended else "")
+        + f"{project.ready} ready, {project.fetching} being fetched, "
         f"{project.waiting} results waiting for delivery, {project.delivered} delivered",
     ]
     for task in project.tasks:
@@ -67,7 +70,8 @@ def _at_rest(
             folder=str(folder.project(link.fingerprint).root),
         )
     for task in known.tasks:
-        if task.phase == "running":
+        if task.phase in IN_MEMORY:
             task.phase = "ready"
-    known.ready, known.running, known.why = known.ready + known.running, 0, why
+    known.ready += known.running + known.suspended
+    known.running, known.suspended, known.why = 0, 0, why
     return known

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from idlegrid_client.core import event as ev
 from idlegrid_client.core import instruction as do
 from idlegrid_client.core.agent import handle
-from idlegrid_client.core.limit import START_TRIES_MAX
+from idlegrid_client.core.limit import (
+    LEAVE_MEMORY_S,
+    LEAVE_RETRY_S,
+    MEMORY_KEEP_BYTES,
+    START_TRIES_MAX,
+)
 from idlegrid_client.core.model import UNFINISHED, AgentState, FileNeed, Result
 from idlegrid_shared.wire import Machine
 
@@ -49,6 +54,9 @@ class World:
         self.downloads: set[str] = set()
         self.uploads: set[tuple[str, str, str]] = set()
         self.sandboxes: set[tuple[str, str]] = set()
+        self.still: set[tuple[str, str]] = set()  # those that stand still
+        self.leaving: set[tuple[str, str]] = set()  # those that were told to leave memory
+        self.still_since: dict[tuple[str, str], int] = {}
         self.compiling: str = ""
         self.compiled: set[str] = set()
         self.verified: set[str] = set()
@@ -91,12 +99,58 @@ class World:
                     self._check_prepare(place, task, runtime)
                 case do.StartTask(place, task):
                     self._check_start(place, task)
-                case do.StopTask(place, task) | do.LeaveMemory(place, task):
-                    self.sandboxes.discard((place, task))
+                case do.StopPreparing(runtime):
+                    assert self.compiling == runtime, "what is not compiled was stopped"
+                    self.compiling = ""
+                case do.SuspendTask(place, task):
+                    self._check_suspend((place, task))
+                case do.ResumeTask(place, task):
+                    assert (place, task) in self.still, "a task was resumed that computes"
+                    self.still.discard((place, task))
+                case do.LeaveMemory(place, task, anyway):
+                    assert not anyway, "nobody stopped the agent"
+                    self._check_leave((place, task))
+                case do.StopTask(place, task):
+                    self._end((place, task))
                 case do.Wait(until):
                     assert until >= self.now, "the agent waits for the past"
                     self.wait_until = until
         assert isinstance(instructions[-1], do.Wait), "the agent did not say how long to wait"
+
+    def _check_suspend(self, key: tuple[str, str]) -> None:
+        assert key in self.sandboxes, "a task was suspended that has no sandbox"
+        assert key not in self.still, "a task was suspended twice"
+        assert key not in self.leaving, "a task was suspended while it leaves memory"
+        self.still.add(key)
+        self.still_since[key] = self.now
+
+    def _check_leave(self, key: tuple[str, str]) -> None:
+        assert key in self.still, "a task left memory that did not stand still"
+        assert self.state.tasks[key].checkpoints, "a task that cannot be saved was to leave memory"
+        self.still.discard(key)
+        self.leaving.add(key)
+
+    def _check_pause(self) -> None:
+        """After every event: the pause holds, and nobody outstays it who could be saved."""
+        if not self.state.paused:
+            assert not self.still, "tasks stand still although nobody paused"
+            return
+        computing = self.sandboxes - self.still - self.leaving
+        assert not computing, f"{computing} compute during the pause"
+        assert not self.compiling, "an interpreter is compiled during the pause"
+        for key in self.still:
+            task = self.state.tasks[key]
+            stayed_s = (self.now - self.still_since[key]) / US
+            assert not task.checkpoints or stayed_s < max(LEAVE_MEMORY_S, LEAVE_RETRY_S), (
+                f"{task.id} stands in memory for {stayed_s} s"
+            )
+            due = max(self.now, task.leave_at, task.retry_at)
+            assert not task.checkpoints or self.wait_until <= due, "the agent sleeps too long"
+
+    def _end(self, key: tuple[str, str]) -> None:
+        self.sandboxes.discard(key)
+        self.still.discard(key)
+        self.leaving.discard(key)
 
     def _check_repeat(self, order: do.SendExchange) -> None:
         if self.sent is None:
@@ -122,6 +176,7 @@ class World:
         self.compiling = runtime
 
     def _check_start(self, place: str, task: str) -> None:
+        assert not self.state.paused, f"{task} was started during a pause"
         assert task in self.verified, f"{task} was started and never verified"
         assert (place, task) not in self.sandboxes, f"{task} was started twice"
         assert self.now < self.state.projects[place].timestamp_expires_at, "stale, yet started"
@@ -139,8 +194,11 @@ class World:
     def tell(self, event: ev.Event) -> None:
         self.state, instructions = handle(self.state, event, self.now, self.rng)
         self.carry_out(instructions)
+        held = {t.key for t in self.state.in_memory()}
+        assert held == self.sandboxes, "the agent's idea of what is in memory is wrong"
         running = {t.key for t in self.state.running()}
-        assert running == self.sandboxes, "the agent's idea of what runs is wrong"
+        assert running == self.sandboxes - self.still - self.leaving, "nor what computes"
+        self._check_pause()
 
     def chance(self, share: float) -> bool:
         return self.faulty and self.draw.random() < share
@@ -157,8 +215,13 @@ class World:
             choices.append(self.finish_download)
         if self.uploads:
             choices.append(self.finish_upload)
-        if self.sandboxes:
+        if self.sandboxes - self.still:
             choices.append(self.finish_task)
+        if self.leaving:
+            choices += [self.leave_memory] * 2
+        if self.faulty:
+            choices.append(self.pause_or_resume)
+            choices.append(self.change_memory)
         if self.compiling:
             choices.append(self.finish_compiling)
         if self.faulty:
@@ -226,6 +289,7 @@ class World:
             deadline_s=deadline_s,
             runtime=runtime,
             runtime_name=runtime,
+            checkpoints=self.draw.random() < 0.5,
             compile_bytes={"": 0, "python": 50, "other python": 200}[runtime],
         )
 
@@ -277,12 +341,31 @@ class World:
             self.compiled.add(runtime)
             self.tell(ev.RuntimeReady(runtime))
 
+    def pause_or_resume(self) -> None:
+        if self.draw.random() < 0.3:
+            self.tell(ev.CommandGiven("resume" if self.state.paused else "pause"))
+
+    def change_memory(self) -> None:
+        free = self.draw.choice([0, MEMORY_KEEP_BYTES, 2**40])
+        self.tell(ev.MachineChanged(Machine(), 2**62, free))
+
+    def leave_memory(self) -> None:
+        key = self.draw.choice(sorted(self.leaving))
+        saved = not self.chance(0.3)
+        if saved:
+            self._end(key)
+        else:
+            self.leaving.discard(key)
+        self.tell(ev.TaskLeft(*key, saved=saved, text="" if saved else "no checkpoint"))
+
     def finish_task(self) -> None:
-        place, task = key = self.draw.choice(sorted(self.sandboxes))
+        """It may end just when it was told to stand still, too: that is a late word."""
+        known = self.sandboxes if self.chance(0.2) else self.sandboxes - self.still
+        place, task = key = self.draw.choice(sorted(known))
         if self.chance(0.2):
             self.tell(ev.TaskProgress(place, task, self.draw.random()))
             return
-        self.sandboxes.discard(key)
+        self._end(key)
         if self.chance(0.1):
             lost = self.draw.random() < 0.5
             if lost and self.state.tasks[key].tries + 1 < START_TRIES_MAX:
@@ -320,12 +403,15 @@ class World:
                     timestamp_expires_at=known.timestamp_expires_at,
                 )
             )
-        self.state = AgentState(cores=CORES, memory_bytes=MEMORY, machine=Machine())
+        paused = self.state.paused
+        self.state = AgentState(cores=CORES, memory_bytes=MEMORY, machine=Machine(), paused=paused)
         self.exchange = None
         self.enrol = self.key = False
         self.downloads.clear()
         self.uploads.clear()
         self.sandboxes.clear()
+        self.still.clear()
+        self.leaving.clear()
         self.compiling = ""
         self.compiled.clear()
         self.tell(ev.Started(tuple(projects), tuple(tasks)))
@@ -341,6 +427,7 @@ def test_no_rule_is_ever_broken_and_everything_ends(seed: int, steps: int) -> No
     for _ in range(steps):
         world.step()
     world.faulty = False
+    world.tell(ev.CommandGiven("resume"))
     for _ in range(STEPS_AFTER):
         if not world.state.tasks and world.exchange is None:
             break

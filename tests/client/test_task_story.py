@@ -21,7 +21,9 @@ from idlegrid_client.core.event import (
 )
 from idlegrid_client.core.instruction import (
     Download,
+    Exit,
     ForgetTask,
+    LeaveMemory,
     Notify,
     SaveTask,
     SendExchange,
@@ -357,8 +359,12 @@ def test_a_project_that_never_knew_us_is_left_at_once() -> None:
 
 def test_a_stop_ends_sandboxes_and_nothing_starts_after_it() -> None:
     story = Story(cores=2).attached().running(offer("task_1"), offer("task_2"))
-    stopped = [type(i).__name__ for i in story.tell(CommandGiven("stop"))]
-    assert stopped == ["LeaveMemory", "LeaveMemory", "Exit"]
+    stopped = story.tell(CommandGiven("stop"))
+    assert stopped == [
+        LeaveMemory(P, "task_1", anyway=True),
+        LeaveMemory(P, "task_2", anyway=True),
+        Exit(),
+    ]
     assert story.tell(DownloadFinished(P, MODULE)) == []
 
 

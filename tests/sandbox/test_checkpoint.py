@@ -2,7 +2,9 @@
 
 import random
 import subprocess
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -98,6 +100,25 @@ def test_an_order_that_comes_too_late_does_not_cost_the_result(
     assert outcome is not None
     assert [str(error) for error in orders] == ["the program has just ended"]
     assert outcome.reason == "ok", outcome
+
+
+def test_an_order_waits_while_the_run_is_suspended(lab: Lab) -> None:
+    """What has no time cannot be late: the time of the suspension does not count."""
+    job = lab.job(
+        LONELY.replace("(drop (call $sched_yield))", "").replace("4000000000", "1000000000"),
+        checkpoint="app",
+        checkpoint_dir=str(lab.folder / "saved"),
+        limits={"max_ops": 10**12},
+    )
+    with SandboxProcess.start(job) as process, ThreadPoolExecutor(1) as pool:
+        wait_until_started(process)
+        waiting = pool.submit(process.checkpoint, timeout_s=4)
+        time.sleep(0.1)
+        process.suspend()
+        time.sleep(5)
+        assert not waiting.done()
+        process.resume()
+        assert waiting.result(30).ops > 0
 
 
 def test_a_chain_of_interruptions(job: SandboxJob, whole: Outcome) -> None:

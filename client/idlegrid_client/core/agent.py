@@ -15,7 +15,8 @@ from .failure import exchange_failed, problem_received
 from .instruction import Exit, Instruction, LeaveMemory, Notify, SaveProject
 from .limit import DOWNLOAD_TRIES_MAX, REOFFERS_MAX, START_TRIES_MAX, US
 from .migrate import checkpoint_lost, checkpoint_made, checkpoint_not_sent, checkpoint_sent
-from .model import UNFINISHED, AgentState, FileState, Result, TaskState
+from .model import IN_MEMORY, UNFINISHED, AgentState, FileState, Result, TaskState
+from .pause import task_left
 from .prepare import forget_runtime, runtime_failed, runtime_ready
 from .reply import abort, receive
 from .settle import settle
@@ -62,8 +63,12 @@ def _attached(draft: Draft, event: ev.ProjectAttached) -> None:
 def _command(draft: Draft, event: ev.CommandGiven) -> None:
     if event.command == "stop":
         draft.change(stopping=True)
-        draft.emit(*(LeaveMemory(t.project, t.id) for t in draft.view().running()))
+        held = draft.view().in_memory()
+        draft.emit(*(LeaveMemory(t.project, t.id, anyway=True) for t in held))
         draft.emit(Exit())
+        return
+    if event.command in ("pause", "resume"):
+        draft.change(paused=event.command == "pause")
         return
     known = draft.projects[event.project]
     soon = known.next_contact_at if known.failures else draft.now
@@ -75,7 +80,11 @@ def _command(draft: Draft, event: ev.CommandGiven) -> None:
 
 
 def _machine_changed(draft: Draft, event: ev.MachineChanged) -> None:
-    draft.change(machine=event.machine, disk_free_bytes=event.disk_free_bytes)
+    draft.change(
+        machine=event.machine,
+        disk_free_bytes=event.disk_free_bytes,
+        memory_free_bytes=event.memory_free_bytes,
+    )
 
 
 def _enrolled(draft: Draft, event: ev.Enrolled) -> None:
@@ -158,13 +167,13 @@ def _upload_failed(draft: Draft, event: ev.UploadFailed) -> None:
         draft.emit(Notify("warning", "upload_failed", event.text, event.project, event.task))
 
 
-def _running(draft: Draft, project: str, task_id: str) -> TaskState | None:
+def _in_memory(draft: Draft, project: str, task_id: str) -> TaskState | None:
     task = draft.tasks.get((project, task_id))
-    return task if task is not None and task.phase == "running" else None
+    return task if task is not None and task.phase in IN_MEMORY else None
 
 
 def _task_finished(draft: Draft, event: ev.TaskFinished) -> None:
-    task = _running(draft, event.project, event.task)
+    task = _in_memory(draft, event.project, event.task)
     if task is None:
         return
     result = event.result
@@ -183,7 +192,7 @@ def _task_finished(draft: Draft, event: ev.TaskFinished) -> None:
 
 
 def _task_interrupted(draft: Draft, event: ev.TaskInterrupted) -> None:
-    task = _running(draft, event.project, event.task)
+    task = _in_memory(draft, event.project, event.task)
     if task is None:
         return
     tries = task.tries + 1
@@ -206,13 +215,13 @@ def _task_interrupted(draft: Draft, event: ev.TaskInterrupted) -> None:
 
 
 def _task_untrusted(draft: Draft, event: ev.TaskUntrusted) -> None:
-    task = _running(draft, event.project, event.task)
+    task = _in_memory(draft, event.project, event.task)
     if task is not None:
         abort(draft, task, event.code, event.text)
 
 
 def _task_progress(draft: Draft, event: ev.TaskProgress) -> None:
-    task = _running(draft, event.project, event.task)
+    task = _in_memory(draft, event.project, event.task)
     if task is not None:
         draft.task(task, progress=min(1.0, max(0.0, event.fraction)))
 
@@ -240,6 +249,7 @@ _HANDLERS: dict[type[Any], Callable[[Draft, Any], None]] = {
     ev.RuntimeFailed: runtime_failed,
     ev.TaskFinished: _task_finished,
     ev.TaskInterrupted: _task_interrupted,
+    ev.TaskLeft: task_left,
     ev.TaskUntrusted: _task_untrusted,
     ev.TaskProgress: _task_progress,
 }

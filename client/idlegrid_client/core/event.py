@@ -26,9 +26,12 @@ class ProjectAttached(Value, frozen=True):
 
 
 class CommandGiven(Value, frozen=True):
-    """The volunteer's word. ``leave`` names a project; ``stop`` ends the agent."""
+    """The volunteer's word. ``leave`` names a project; ``stop`` ends the agent.
 
-    command: Literal["stop", "leave"]
+    ``pause`` lets nothing compute until ``resume``.
+    """
+
+    command: Literal["stop", "leave", "pause", "resume"]
     project: str = ""
 
 
@@ -37,6 +40,7 @@ class MachineChanged(Value, frozen=True):
 
     machine: Machine
     disk_free_bytes: int
+    memory_free_bytes: int = 2**62
 
 
 class Offer(Value, frozen=True):
@@ -54,6 +58,7 @@ class Offer(Value, frozen=True):
     time_s: float
     descriptor: Signed
     files: tuple[FileNeed, ...]
+    checkpoints: bool = False
     migrates: bool = False
     resume: str = ""
     runtime: str = ""
@@ -232,6 +237,18 @@ class TaskInterrupted(Value, frozen=True):
     files_lost: bool = False
 
 
+class TaskLeft(Value, frozen=True):
+    """The answer to :class:`.instruction.LeaveMemory`: its sandbox ended at a checkpoint.
+
+    Not ``saved``: there could be none, and it stands still in memory as before.
+    """
+
+    project: str
+    task: str
+    saved: bool
+    text: str = ""
+
+
 class TaskUntrusted(Value, frozen=True):
     """The check right before the start failed: this must not run."""
 
@@ -272,6 +289,7 @@ Event = (
     | RuntimeFailed
     | TaskFinished
     | TaskInterrupted
+    | TaskLeft
     | TaskUntrusted
     | TaskProgress
 )

@@ -11,6 +11,8 @@ def explain_agent(state: AgentState, now: int) -> str:
     if state.stopping:
         return "The client is stopping."
     running = len(state.running())
+    if state.paused:
+        return _explain_pause(state)
     if running:
         tasks = "task runs" if running == 1 else "tasks run"
         free = state.cores - running
@@ -20,6 +22,18 @@ def explain_agent(state: AgentState, now: int) -> str:
         return "No project is attached: use `idlegrid-client attach` with a project's link."
     reasons = {explain_project(state, p, now) for p in state.projects.values()}
     return "Nothing runs. " + " ".join(sorted(reasons))
+
+
+def _explain_pause(state: AgentState) -> str:
+    kept = [t for t in state.in_memory() if t.phase == "suspended"]
+    fixed = sum(1 for t in kept if not t.checkpoints)
+    text = "Paused, until `idlegrid-client resume`."
+    if kept:
+        tasks = "1 task stands" if len(kept) == 1 else f"{len(kept)} tasks stand"
+        cannot = "it cannot" if fixed == 1 else "they cannot"
+        stay = f", {fixed} of them until then, for {cannot} be saved" if fixed else ""
+        text += f" {tasks} still in memory{stay}."
+    return text
 
 
 def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
@@ -41,6 +55,8 @@ def explain_project(state: AgentState, project: ProjectState, now: int) -> str:
             f"{name}: the server's last sign of freshness is over seven days old, so no task is "
             "started until it renews it (or this machine's clock is wrong)."
         )
+    if state.paused and stock:
+        return f"{name}: paused."
     if any(t.phase == "running" for t in stock):
         return f"{name}: computing."
     if stock:

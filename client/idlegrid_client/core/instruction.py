@@ -105,6 +105,12 @@ class PrepareRuntime(Value, frozen=True):
     runtime: str
 
 
+class StopPreparing(Value, frozen=True):
+    """End the compiling; no event is awaited."""
+
+    runtime: str
+
+
 class StartTask(Value, frozen=True):
     """Verify once more, then run it in the sandbox."""
 
@@ -112,11 +118,29 @@ class StartTask(Value, frozen=True):
     task: str
 
 
-class LeaveMemory(Value, frozen=True):
-    """End its sandbox at a checkpoint, if there can be one, else at once; no event is awaited."""
+class SuspendTask(Value, frozen=True):
+    """Let its program stand still, in memory."""
 
     project: str
     task: str
+
+
+class ResumeTask(Value, frozen=True):
+    """Let a suspended program go on."""
+
+    project: str
+    task: str
+
+
+class LeaveMemory(Value, frozen=True):
+    """End its sandbox at a checkpoint; one event tells whether that went well.
+
+    ``anyway``: soon, and if there can be no checkpoint without one; then no event is awaited.
+    """
+
+    project: str
+    task: str
+    anyway: bool = False
 
 
 class StopTask(Value, frozen=True):
@@ -159,7 +183,10 @@ Instruction = (
     | Upload
     | SendCheckpoint
     | PrepareRuntime
+    | StopPreparing
     | StartTask
+    | SuspendTask
+    | ResumeTask
     | LeaveMemory
     | StopTask
     | Notify

@@ -20,6 +20,10 @@ REPORT_BYTES_MAX = 5 * 1024 * 1024  # of all reports in one request; the wire al
 CHECKPOINT_SEND_S = 1_800.0  # between two checkpoints of a task that go to the server
 CHECKPOINT_RETRY_S = 600.0  # after one could not be sent: it only saves time, and results go first
 
+LEAVE_MEMORY_S = 300.0  # a pause so long is no short one: tasks give their memory back
+LEAVE_RETRY_S = 1_800.0  # after a task came to no host call; each try lets it compute a little
+MEMORY_KEEP_BYTES = 512 * 1024 * 1024  # free for the volunteer's programs
+
 RUNTIME_RETRY_S = 6 * 3_600.0  # after an interpreter turned out not to compile here
 
 DOWNLOAD_TRIES_MAX = 12  # per file and address

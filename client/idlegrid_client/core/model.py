@@ -7,6 +7,7 @@ A task's phase::
     new ─► downloading ─► ready ⇄ running ─► computed ─► uploading ─► reporting ─► receipted
      ▲_________│ (files lost: offered anew)  │   └──────────────────────▲
                                              ├─► failed ──────► receipted
+    running ⇄ suspended ─► leaving ─► ready  (the volunteer's pause; a checkpoint is left)
     any unfinished ─► aborted ─► receipted   └─► aborted
     any ─► forgotten  (the server cancelled or refused it, or the project is left)
 """
@@ -19,11 +20,15 @@ from idlegrid_shared.manifest import ManifestEntry
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.wire import Machine, Outcome, Refusal
 
+from .limit import LEAVE_MEMORY_S, MEMORY_KEEP_BYTES
+
 Phase = Literal[
     "new",
     "downloading",
     "ready",
     "running",
+    "suspended",
+    "leaving",
     "computed",
     "uploading",
     "reporting",
@@ -32,7 +37,9 @@ Phase = Literal[
     "failed",
     "aborted",
 ]
-UNFINISHED: frozenset[Phase] = frozenset({"new", "downloading", "ready", "running"})
+#: Its program holds memory: it computes, stands still, or writes its last checkpoint.
+IN_MEMORY: frozenset[Phase] = frozenset({"running", "suspended", "leaving"})
+UNFINISHED: frozenset[Phase] = frozenset({"new", "downloading", "ready", *IN_MEMORY})
 REPORTABLE: frozenset[Phase] = frozenset({"reporting", "failed", "aborted"})
 DELIVERING: frozenset[Phase] = frozenset({"computed", "uploading", *REPORTABLE})
 GONE: frozenset[Phase] = frozenset({"receipted", "forgotten"})
@@ -124,6 +131,8 @@ class TaskState(Value, frozen=True):
     retry_at: int = 0
     reoffers: int = 0
     resume: str = ""  # SHA-256 of another host's checkpoint, to continue from
+    checkpoints: bool = False  # it can be saved, and go on in another process
+    leave_at: int = 0  # in phase suspended: when it leaves memory, if it can be saved
     migrates: bool = False  # another host may continue from what this one leaves at the server
     checkpoint: CheckpointHere | None = None
     checkpoint_sent: str = ""  # SHA-256 of the newest one that the server has
@@ -222,6 +231,10 @@ class AgentState(Value, frozen=True):
     tasks: dict[TaskKey, TaskState] = {}
     runtimes: dict[str, RuntimeState] = {}
     disk_free_bytes: int = 2**62
+    memory_free_bytes: int = 2**62  # as the system says, of all programs'
+    memory_keep_bytes: int = MEMORY_KEEP_BYTES  # with less free, suspended tasks leave memory
+    leave_memory_s: float = LEAVE_MEMORY_S  # so long suspended tasks stay in memory
+    paused: bool = False  # by the volunteer
     task_s: float = 0.0  # what a task takes, running mean; 0 = not known yet
     stopping: bool = False
 
@@ -230,5 +243,9 @@ class AgentState(Value, frozen=True):
         return [t for key, t in self.tasks.items() if key[0] == project]
 
     def running(self) -> list[TaskState]:
-        """Tasks that hold a core."""
+        """Tasks that compute."""
         return [t for t in self.tasks.values() if t.phase == "running"]
+
+    def in_memory(self) -> list[TaskState]:
+        """Tasks that hold memory, and a core or the claim on one."""
+        return [t for t in self.tasks.values() if t.phase in IN_MEMORY]

@@ -39,9 +39,9 @@ def prepare(draft: Draft) -> None:
         elif known.state == "failed":
             abort(draft, task, "runtime_failed", known.trouble)
     state = draft.view()
-    if compiling(state) is not None:
+    if compiling(state) is not None or state.paused:
         return
-    free = state.memory_bytes - sum(t.memory_bytes for t in state.running())
+    free = state.memory_bytes - sum(t.memory_bytes for t in state.in_memory())
     following = _next(state, draft.now)
     if following is not None and following[0].memory_bytes <= free:
         runtime, task = following

@@ -121,6 +121,7 @@ def _take_offer(draft: Draft, project: str, offer: Offer) -> None:
         descriptor=offer.descriptor,
         files=offer.files,
         resume=offer.resume,
+        checkpoints=offer.checkpoints,
         migrates=offer.migrates,
         runtime=offer.runtime,
         runtime_name=offer.runtime_name,

@@ -13,7 +13,8 @@ from .limit import (
     US,
 )
 from .migrate import next_send_at, send_checkpoint
-from .model import DELIVERING, FileState, ProjectState, TaskState
+from .model import DELIVERING, IN_MEMORY, FileState, ProjectState, TaskState
+from .pause import apply_pause, next_leave_at
 from .prepare import next_prepare_at, prepare
 from .reply import abort
 from .task_order import choose_to_start
@@ -33,6 +34,7 @@ def settle(draft: Draft) -> None:
         _deliver(draft, task)
     for task in list(draft.tasks.values()):
         send_checkpoint(draft, task)
+    apply_pause(draft)
     prepare(draft)
     for task in choose_to_start(draft.view(), draft.now):
         move(draft, task, "running", "its turn", started_at=draft.now, tries=task.tries)
@@ -68,7 +70,7 @@ def _expire(draft: Draft, task: TaskState) -> None:
     if task.phase in DELIVERING:
         if draft.now > task.deadline_at + int(RESULT_KEEP_S * US):
             move(draft, task, "forgotten", "it could not be delivered for a month")
-    elif draft.now >= task.deadline_at and task.phase != "running":
+    elif draft.now >= task.deadline_at and task.phase not in IN_MEMORY:
         if task.wants_reoffer:
             move(draft, task, "forgotten", "its deadline passed while the server did not offer it")
         else:
@@ -139,4 +141,5 @@ def _next_at(draft: Draft) -> int:
         if send_at is not None:
             times.append(send_at)
     times += next_prepare_at(draft)
+    times += next_leave_at(draft.view(), draft.now)
     return max(draft.now, min(times))

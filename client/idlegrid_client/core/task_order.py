@@ -10,11 +10,13 @@ def choose_to_start(state: AgentState, now: int) -> list[TaskState]:
     A task that does not fit beside those that run is passed over for a smaller one, but only while
     it is not the most urgent: the first in line keeps its claim on memory, or it would starve.
     A task whose interpreter is not compiled yet waits for it. A project with a stale timestamp, or
-    one that is being left, starts none.
+    one that is being left, starts none. Nothing starts while the volunteer pauses.
     """
-    running = state.running()
-    cores = state.cores - len(running)
-    memory = state.memory_bytes - sum(t.memory_bytes for t in running)
+    if state.paused:
+        return []
+    held = state.in_memory()
+    cores = state.cores - len(held)
+    memory = state.memory_bytes - sum(t.memory_bytes for t in held)
     memory -= claimed_bytes(state, now)
     chosen: list[TaskState] = []
     for place, task in enumerate(_line(state, now)):

@@ -7,9 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from .draft import Draft
-from .instruction import ForgetTask, Instruction, SaveTask, StartTask, StopTask
+from .instruction import (
+    ForgetTask,
+    Instruction,
+    LeaveMemory,
+    ResumeTask,
+    SaveTask,
+    StartTask,
+    StopTask,
+    SuspendTask,
+)
 from .limit import HISTORY_MAX
-from .model import GONE, Phase, Step, TaskState
+from .model import GONE, IN_MEMORY, Phase, Step, TaskState
 
 Effect = Callable[[TaskState], tuple[Instruction, ...]]
 
@@ -30,6 +39,18 @@ def _start(task: TaskState) -> tuple[Instruction, ...]:
     return (StartTask(task.project, task.id),)
 
 
+def _suspend(task: TaskState) -> tuple[Instruction, ...]:
+    return (SuspendTask(task.project, task.id),)
+
+
+def _resume(task: TaskState) -> tuple[Instruction, ...]:
+    return (ResumeTask(task.project, task.id),)
+
+
+def _leave_memory(task: TaskState) -> tuple[Instruction, ...]:
+    return (LeaveMemory(task.project, task.id),)
+
+
 def _stop_and_save(task: TaskState) -> tuple[Instruction, ...]:
     return (StopTask(task.project, task.id), SaveTask(task))
 
@@ -42,17 +63,28 @@ def _stop_and_forget(task: TaskState) -> tuple[Instruction, ...]:
     return (StopTask(task.project, task.id), *_forget(task))
 
 
-# Phases up to running are not written down: after a restart all of them begin at `new` again, and
+#: How a program in memory ends, whether it computes, stands still or writes a checkpoint.
+_ENDS: dict[Phase, Effect] = {
+    "ready": _nothing,  # the machine interrupted it, or it left memory
+    "new": _nothing,  # a file rotted in the cache
+    "computed": _save,
+    "failed": _save,
+    "aborted": _stop_and_save,
+    "forgotten": _stop_and_forget,
+}
+
+# Phases up to leaving are not written down: after a restart all of them begin at `new` again, and
 # the cache makes that cheap. A result is saved on the edge that makes it.
 TABLE: dict[tuple[Phase, Phase], Effect] = {
     ("new", "downloading"): _nothing,
     ("downloading", "new"): _nothing,  # an address went bad: to be offered anew
     ("downloading", "ready"): _nothing,
     ("ready", "running"): _start,
-    ("running", "ready"): _nothing,  # the machine interrupted it
-    ("running", "new"): _nothing,  # a file rotted in the cache
-    ("running", "computed"): _save,
-    ("running", "failed"): _save,
+    **{(phase, end): effect for phase in IN_MEMORY for end, effect in _ENDS.items()},
+    ("running", "suspended"): _suspend,
+    ("suspended", "running"): _resume,
+    ("suspended", "leaving"): _leave_memory,
+    ("leaving", "suspended"): _suspend,
     ("computed", "uploading"): _nothing,
     ("computed", "reporting"): _nothing,
     ("uploading", "reporting"): _nothing,
@@ -60,14 +92,12 @@ TABLE: dict[tuple[Phase, Phase], Effect] = {
     ("new", "aborted"): _save,
     ("downloading", "aborted"): _save,
     ("ready", "aborted"): _save,
-    ("running", "aborted"): _stop_and_save,
     ("reporting", "receipted"): _forget,
     ("failed", "receipted"): _forget,
     ("aborted", "receipted"): _forget,
     ("new", "forgotten"): _forget,
     ("downloading", "forgotten"): _forget,
     ("ready", "forgotten"): _forget,
-    ("running", "forgotten"): _stop_and_forget,
     ("computed", "forgotten"): _forget,
     ("uploading", "forgotten"): _forget,
     ("reporting", "forgotten"): _forget,

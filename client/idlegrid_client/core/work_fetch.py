@@ -33,6 +33,8 @@ def compute_want(state: AgentState, project: ProjectState) -> Want | None:
 
 def why_no_fetch(state: AgentState, project: ProjectState) -> str:
     """Why no more work is taken although cores may be free; "" if nothing stands against it."""
+    if state.paused:
+        return "no work is taken during the pause"
     waiting = sum(1 for t in state.tasks_of(project.fingerprint) if t.phase in DELIVERING)
     if waiting >= RESULTS_WAITING_MAX:
         return f"{waiting} finished results wait for delivery; new work comes when they are gone"

@@ -14,6 +14,7 @@ from idlegrid_shared.wire import Machine
 MEMORY_SHARE = 0.75  # of all memory may be taken by tasks
 NAME_VARIABLE = "IDLEGRID_CLIENT_NAME"  # what projects call this computer, if not its host name
 _TEXT_MAX = 64
+_MEMORY_STEP = 64 * 1024**2  # or it would be news at each look
 
 
 def core_count() -> int:
@@ -31,6 +32,11 @@ def task_memory_bytes() -> int:
 def disk_free_bytes(folder: Path) -> int:
     """Free space where the data folder lies."""
     return int(psutil.disk_usage(str(folder)).free)
+
+
+def memory_free_bytes() -> int:
+    """What programs may still take before the system swaps, rounded down to 64 MiB."""
+    return int(psutil.virtual_memory().available) // _MEMORY_STEP * _MEMORY_STEP
 
 
 def read_machine(

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from idlegrid_client.core.event import (
     Event,
     TaskFinished,
     TaskInterrupted,
+    TaskLeft,
     TaskProgress,
     TaskUntrusted,
 )
@@ -38,6 +40,8 @@ LEAVE_WAIT_S = 20.0
 PROGRESS_POLL_S = 0.5
 
 Post = Callable[[Event], None]
+#: "saved": only with a checkpoint; "anyway": the agent ends.
+_Leave = Literal["", "saved", "anyway"]
 
 
 class FilesLostError(OSError):
@@ -126,17 +130,41 @@ class Runner:
         if run is not None:
             run.stop()
 
-    def leave(self, key: TaskKey) -> None:
-        """End a task's process at a checkpoint, soon, or without one. No event follows."""
+    def suspend(self, key: TaskKey) -> None:
+        """Let a task's process stand still, now or as soon as there is one."""
         with self._lock:
             run = self._runs.get(key)
         if run is not None:
-            run.leave()
+            run.suspend()
+
+    def resume(self, key: TaskKey) -> None:
+        """Let a suspended process go on."""
+        with self._lock:
+            run = self._runs.get(key)
+        if run is not None:
+            run.resume()
+
+    def leave(self, key: TaskKey, *, anyway: bool) -> None:
+        """End a task's process at a checkpoint; one event tells whether that went well.
+
+        ``anyway``: soon, and if need be without a checkpoint; no event follows.
+        """
+        with self._lock:
+            run = self._runs.get(key)
+        if run is not None:
+            run.leave(anyway=anyway)
+
+    def stop_preparing(self) -> None:
+        """End the compiling of an interpreter at once. No event follows."""
+        with self._lock:
+            preparation, self._preparation = self._preparation, None
+        if preparation is not None:
+            preparation.stop()
 
     def close(self, timeout_s: float) -> None:
         """End all tasks and wait for their threads, at most so long in all.
 
-        Those that were told to leave have :data:`LEAVE_WAIT_S` for it before that.
+        Those that were told to leave anyway have :data:`LEAVE_WAIT_S` for it before that.
         """
         with self._lock:
             self._closed = True
@@ -146,7 +174,7 @@ class Runner:
             preparation.stop()
         until_s = time.monotonic() + LEAVE_WAIT_S
         for run in runs:
-            if run.leaving:
+            if run.ending:
                 run.thread.join(max(0.0, until_s - time.monotonic()))
         for run in runs:
             run.stop()
@@ -186,7 +214,8 @@ class _Run:
         self.thread = threading.Thread(target=self._run, name=f"run {task.id}", daemon=True)
         self._lock = threading.Lock()
         self._stopped = False
-        self._leaving = threading.Event()
+        self._suspended = False
+        self._leave: _Leave = ""
         self._process: Box | None = None
         self._saving = Saving(self.folder, task, post)
         #: What the host must offer for it; known once its signatures were checked.
@@ -200,14 +229,30 @@ class _Run:
         if process is not None:
             process.kill()
 
-    def leave(self) -> None:
-        """End the process at a checkpoint, if it can have one."""
-        self._leaving.set()
+    def suspend(self) -> None:
+        """Let the process stand still; one that is yet to be launched will."""
+        with self._lock:
+            self._suspended = True
+            if self._process is not None:
+                self._process.suspend()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        with self._lock:
+            self._suspended = False
+            if self._process is not None:
+                self._process.resume()
+
+    def leave(self, *, anyway: bool) -> None:
+        """End the process at a checkpoint; it must go on a little to come to one."""
+        with self._lock:
+            self._leave = "anyway" if anyway else (self._leave or "saved")
+        self.resume()
 
     @property
-    def leaving(self) -> bool:
-        """Whether it was told to."""
-        return self._leaving.is_set()
+    def ending(self) -> bool:
+        """Whether it was told to leave anyway."""
+        return self._leave == "anyway"
 
     def interrupt(self) -> None:
         """End the process, but tell of it: the task is not stopped, only its run."""
@@ -256,7 +301,7 @@ class _Run:
         self._ops_estimate = descriptor.ops_estimate
         outcome = self._sandbox(self._order(descriptor, release, interpreter))
         if outcome is None:
-            return None
+            return TaskLeft(task.project, task.id, saved=True) if self._leave == "saved" else None
         if outcome.reason in MACHINE_FAULTS:
             return TaskInterrupted(task.project, task.id, outcome.message)
         manifest: tuple[ManifestEntry, ...] = ()
@@ -335,23 +380,42 @@ class _Run:
             if process.pid is not None:
                 leave_trace(self.folder.process, process.pid)
                 make_humble(process.pid)
+            with self._lock:
+                if self._suspended:
+                    process.suspend()
             outcome = self._follow(process, order)
         self.folder.process.unlink(missing_ok=True)
         with self._lock:
             return None if self._stopped else outcome
 
     def _follow(self, process: Box, order: BoxOrder) -> Outcome | None:
-        """Tell of progress and keep checkpoints until it ends; None if it was told to leave."""
+        """Tell of progress and keep checkpoints until it ends; None if it left memory."""
         self._saving.launched()
         told = 0.0
         while (outcome := process.wait(PROGRESS_POLL_S)) is None:
-            if self.leaving:
-                # If it ended by itself just now, its result counts.
-                return None if self._saving.leave(process, order) else process.wait(0)
-            self._saving.follow(process, order)
+            if self._leave:
+                if self._saving.leave(process, order):
+                    return None
+                if self.ending:
+                    return process.wait(0)  # if it ended by itself just now, its result counts
+                self._stay()
+            if not process.suspended:
+                self._saving.follow(process, order)
             seen = process.progress
             fraction = fraction_done(seen.fraction, seen.ops, self._ops_estimate)
             if fraction >= told + PROGRESS_STEP:
                 told = fraction
                 self.post(TaskProgress(self.task.project, self.task.id, fraction))
         return outcome
+
+    def _stay(self) -> None:
+        """It cannot be saved now: it stands still again, and is not lost."""
+        with self._lock:
+            if self._leave != "saved":
+                return  # the agent ends
+            self._leave = ""
+            self._suspended = True
+            if self._process is not None:
+                self._process.suspend()
+        text = "the task came to no checkpoint, so it stays in memory"
+        self.post(TaskLeft(self.task.project, self.task.id, saved=False, text=text))

@@ -173,7 +173,8 @@ class SandboxProcess:
 
         The program comes to it at its next host call, and goes on afterwards or, with ``stop``,
         ends there (its outcome says ``killed``). Raises :class:`CheckpointError` when it has not
-        come to one in ``timeout_s`` seconds, when it ends first, and when the disk refuses.
+        come to one in ``timeout_s`` seconds (those suspended do not count), when it ends first, and
+        when the disk refuses.
         """
         with self._answered:
             self._orders += 1
@@ -241,8 +242,13 @@ class SandboxProcess:
         def settled() -> bool:
             return number in self._answers or self._done.is_set()
 
+        left_s = timeout_s
         with self._answered:
-            self._answered.wait_for(settled, timeout_s)
+            while not settled() and left_s > 0:
+                began_s = time.monotonic()
+                self._answered.wait_for(settled, min(left_s, POLL_S))
+                if not self.suspended:  # while it is, it can neither come to a call nor answer
+                    left_s -= time.monotonic() - began_s
             return self._answers.pop(number, None)
 
     def _alive(self) -> bool:
