@@ -61,9 +61,9 @@ class Watch:
             " WHERE u.state IN ('valid', 'assimilated') AND s.placement = 'grid'"
             " GROUP BY u.id, s.policy",
         )
-        quorum = {
-            text: msgspec.json.decode(str(text), type=Policy).quorum for _, text, _, _ in found
-        }
+        policies = {text: msgspec.json.decode(str(text), type=Policy) for _, text, _, _ in found}
+        # Where trust decides, one host may be enough.
+        quorum = {t: p.quorum if p.replication == "fixed" else 1 for t, p in policies.items()}
         demand(
             (f"unit {u}: {hosts} of {quorum[p]}" for u, p, hosts, _ in found if hosts < quorum[p]),  # type: ignore[operator]
             "a unit was accepted with fewer agreeing hosts than its quorum",

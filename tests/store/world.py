@@ -304,6 +304,31 @@ class World:
         self.hosts.append(host)
         return host
 
+    def house(self, **machine: object) -> Host:
+        """Enrol a host of the project's own."""
+        host = self.host(**machine)
+        token = digest(b"house %d" % host.id)
+        self.store.execute(
+            c.CreateToken(
+                now=self.now,
+                account_id=self.account_id,
+                hash=token,
+                label="house",
+                scopes=(c.HOUSE_SCOPE, c.ENROL_SCOPE),
+                single_use=True,
+            )
+        )
+        self.store.execute(
+            c.EnrolHost(
+                now=self.now,
+                device=host.device,
+                machine=c.MachineFacts(f"house {host.id}", "{}", cores=4, profiles=(PROFILE,)),
+                subnet=host.subnet,
+                token=token,
+            )
+        )
+        return host
+
     def prove(self, host: Host) -> Host:
         """Its results have been confirmed often enough."""
         for state in ("probation", "trusted"):

@@ -24,10 +24,12 @@ def test_a_host_that_is_always_wrong_is_down_to_one_task_after_a_few() -> None:
     assert next_limit(1, 32, valid=0, bad=5) == 1
 
 
-def test_a_host_is_trusted_after_three_confirmed_results() -> None:
+def test_a_host_is_trusted_when_proven_or_by_three_results_of_a_quorum() -> None:
     assert next_state("new", 0) == ("probation", "first_result")
-    assert next_state("probation", 2) is None
-    assert next_state("probation", 3) == ("trusted", "proven")
-    assert next_state("trusted", 99) is None
+    assert next_state("probation", 2, by_quorum=True) is None
+    assert next_state("probation", 3, by_quorum=True) == ("trusted", "proven")
+    assert next_state("probation", 99) is None
+    assert next_state("probation", 1, proven=True) == ("trusted", "proven")
+    assert next_state("trusted", 99, proven=True, by_quorum=True) is None
     assert is_allowed("host", "new", "probation")
     assert is_allowed("host", "probation", "trusted")

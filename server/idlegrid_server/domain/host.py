@@ -30,10 +30,16 @@ def is_proven(host: HostSnapshot) -> bool:
     return host.house or host.state == "trusted"
 
 
-def next_state(state: HostState, n_valid: int) -> tuple[HostState, str] | None:
-    """(state, reason) that a host's confirmed results bring it to; None = it stays."""
+def next_state(
+    state: HostState, n_valid: int, *, proven: bool = False, by_quorum: bool = False
+) -> tuple[HostState, str] | None:
+    """(state, reason) that a host's confirmed results bring it to; None = it stays.
+
+    ``proven`` is the word of :mod:`.trust`. Where an app takes what a fixed quorum says, without
+    asking who says it (``by_quorum``), a few confirmed results are enough: its own measure.
+    """
     if state == "new":
         return "probation", "first_result"
-    if state == "probation" and n_valid >= VALID_UNTIL_TRUSTED:
+    if state == "probation" and (proven or (by_quorum and n_valid >= VALID_UNTIL_TRUSTED)):
         return "trusted", "proven"
     return None

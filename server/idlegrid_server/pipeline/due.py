@@ -3,6 +3,7 @@
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_TO_RELEASE, STAGES_UNSETTLED
 from idlegrid_server.store.sql.job import JOB_COUNTS
+from idlegrid_server.store.sql.reputation import HOSTS_RECHECK, STAGES_TO_FINISH
 from idlegrid_server.store.sql.unit import UNITS_DUE_COUNT
 
 from .wake import QueueName
@@ -17,6 +18,8 @@ def what_waits(db: Connection, now: int) -> set[QueueName]:
         or db.fetch_one(BATCHES_DUE, now=now, limit=1) is not None
         or db.fetch_one(STAGES_UNSETTLED, limit=1) is not None
         or db.fetch_one(STAGES_TO_RELEASE, limit=1) is not None
+        or db.fetch_one(HOSTS_RECHECK, limit=1) is not None
+        or db.fetch_one(STAGES_TO_FINISH, after=0, limit=1) is not None
     ):
         found.add("wake")
     if jobs_wait(db):

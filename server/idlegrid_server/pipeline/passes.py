@@ -12,24 +12,35 @@ from dataclasses import dataclass
 import msgspec
 
 from idlegrid_server.domain.batch import decide_batch, final_state
+from idlegrid_server.domain.finish import HeldUnit, audits_at_end
 from idlegrid_server.domain.model import BatchPlan, BatchSnapshot
 from idlegrid_server.domain.unit import decide_unit
 from idlegrid_server.faults import reach
 from idlegrid_server.files import FileError
 from idlegrid_server.store.command import (
+    AUDITS_MAX,
     ApplyBatchPlan,
     ApplyUnitPlans,
+    AuditUnits,
+    RecheckHost,
     RecordIncident,
     ReleaseUnits,
     SettleStage,
     Store,
 )
 from idlegrid_server.store.sql.batch import STAGES_TO_RELEASE, STAGES_UNSETTLED
+from idlegrid_server.store.sql.reputation import (
+    HELD_UNCHECKED,
+    HELD_UNDER_CHECK,
+    HOSTS_RECHECK,
+    STAGES_TO_FINISH,
+)
 
 from .answer import make_answer
 from .brake import brake_pass, with_news
 from .due import jobs_wait
 from .snapshot import due_batches, due_units
+from .standing import Fleets
 from .tail import tail_pass
 from .tools import Files, MissingFile, Tools
 
@@ -37,6 +48,7 @@ UNITS_AT_ONCE = 300
 BATCHES_AT_ONCE = 20
 SETTLE_AT_ONCE = 1_000
 RELEASE_AT_ONCE = 1_000
+HOSTS_AT_ONCE = 20
 # When an answer cannot be made (a full disk, a lost file), it is tried again after this.
 ANSWER_AGAIN_US = 30 * 1_000_000
 log = logging.getLogger(__name__)
@@ -53,7 +65,7 @@ class Passed:
     jobs: bool = False
 
 
-def transition_pass(store: Store, clock: Callable[[], int]) -> int:
+def transition_pass(store: Store, clock: Callable[[], int], fleets: Fleets | None = None) -> int:
     """Decide on the units that are due, at most ``UNITS_AT_ONCE``; returns how many there were.
 
     Raises ``StoreError``.
@@ -61,7 +73,7 @@ def transition_pass(store: Store, clock: Callable[[], int]) -> int:
     now = clock()
     reach("pass.transition.before")
     with store.reading() as db:
-        units = due_units(db, now, UNITS_AT_ONCE)
+        units = due_units(db, now, UNITS_AT_ONCE, fleets)
     if not units:
         return 0
     plans = tuple(with_news(decide_unit(unit, now), unit, now) for unit in units)
@@ -88,6 +100,40 @@ def release_pass(store: Store, clock: Callable[[], int]) -> int:
     for stage_id in stages:
         store.execute(ReleaseUnits(now=clock(), stage_id=stage_id, limit=RELEASE_AT_ONCE))
     return len(stages)
+
+
+def recheck_pass(store: Store, clock: Callable[[], int]) -> int:
+    """Mark what hosts that were caught say alone, so that the transition pass judges it anew."""
+    with store.reading() as db:
+        hosts = db.fetch_all(HOSTS_RECHECK, limit=HOSTS_AT_ONCE)
+    for host_id in hosts:
+        store.execute(RecheckHost(now=clock(), host_id=host_id))
+    return len(hosts)
+
+
+def finish_pass(store: Store, clock: Callable[[], int]) -> int:
+    """Have single results checked that nothing else would make final; returns how many.
+
+    For stages that have nothing fresh to send any more. Doing it again changes nothing.
+    """
+    marked = 0
+    after = 0
+    while True:
+        with store.reading() as db:
+            stage_id = db.fetch_one(STAGES_TO_FINISH, after=after, limit=1)
+            if stage_id is None:
+                return marked
+            held = [
+                HeldUnit(row.id, row.held_by, row.final_at, row.checks)
+                for row in db.fetch_all(HELD_UNCHECKED, stage_id=stage_id)
+            ]
+            under_check = dict(db.fetch_all(HELD_UNDER_CHECK, stage_id=stage_id))
+        after = stage_id
+        units = audits_at_end(held, under_check)
+        for start in range(0, len(units), AUDITS_MAX):
+            piece = tuple(units[start : start + AUDITS_MAX])
+            store.execute(AuditUnits(now=clock(), unit_ids=piece))
+        marked += len(units)
 
 
 def batch_pass(
@@ -149,10 +195,14 @@ def run_passes(
     """
     done = Passed()
     end = None if limit_s is None else time.monotonic() + limit_s
+    fleets = tools.fleets if tools is not None else Fleets()
     while True:
-        units = transition_pass(store, clock) + settle_pass(store, clock)
+        units = transition_pass(store, clock, fleets) + settle_pass(store, clock)
+        units += recheck_pass(store, clock)
         units += release_pass(store, clock)
         batches = batch_pass(store, files, clock, tools)
+        if not units and not batches:
+            units = finish_pass(store, clock)
         done.units += units
         done.batches += batches
         done.rounds += 1

@@ -10,10 +10,13 @@ from idlegrid_server.domain.canary import choose_canaries
 from idlegrid_server.domain.model import (
     BatchSnapshot,
     CanarySnapshot,
+    Fleet,
+    Hold,
     Relation,
     TaskSnapshot,
     UnitSnapshot,
 )
+from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.snapshot import snapshot as batch_snapshot
 from idlegrid_server.store.sql.batch import BATCHES_DUE, STAGES_OF_BATCHES, BatchRow, StageRow
@@ -28,29 +31,44 @@ from idlegrid_server.store.sql.unit import (
     UnitStageRow,
 )
 from idlegrid_server.store.sql.validation import COMPARISONS, OUTPUT_CHECKS
-from idlegrid_shared.documents import Checkpoint, Policy, Release
+from idlegrid_shared.documents import Checkpoint, Release
 from idlegrid_shared.signing import Signed
 
+from .standing import Fleets, Known, read_known
 from .worth import with_worth
 
-POLICIES_KEPT = 1_024
 RELEASES_KEPT = 256
 
 
-def due_units(db: Connection, now: int, limit: int) -> list[UnitSnapshot]:
-    """The units that wait for a pass, longest first: four statements, six with validators."""
-    return unit_snapshots(db, db.fetch_all(UNITS_DUE, now=now, limit=limit))
+def due_units(
+    db: Connection, now: int, limit: int, fleets: Fleets | None = None
+) -> list[UnitSnapshot]:
+    """The units that wait for a pass, longest first: eight statements at most, ten with validators.
+
+    Whether there are proven hosts is looked up now and then alone, if ``fleets`` remembers it.
+    """
+    units = db.fetch_all(UNITS_DUE, now=now, limit=limit)
+    return unit_snapshots(db, units, now=now, fleets=fleets)
 
 
-def open_units(db: Connection, stage_id: int, limit: int) -> list[UnitSnapshot]:
+def open_units(db: Connection, now: int, stage_id: int, limit: int) -> list[UnitSnapshot]:
     """The open units of a stage, the first of them, in as many statements."""
-    return unit_snapshots(db, db.fetch_all(UNITS_OPEN_OF_STAGE, stage_id=stage_id, limit=limit))
+    units = db.fetch_all(UNITS_OPEN_OF_STAGE, stage_id=stage_id, limit=limit)
+    return unit_snapshots(db, units, now=now)
 
 
 def unit_snapshots(
-    db: Connection, units: Sequence[UnitRow], validator: bytes | None = None
+    db: Connection,
+    units: Sequence[UnitRow],
+    validator: bytes | None = None,
+    *,
+    now: int | None = None,
+    fleets: Fleets | None = None,
 ) -> list[UnitSnapshot]:
-    """These units as decisions see them, by their stage's validator or another."""
+    """These units as decisions see them, by their stage's validator or another.
+
+    Without ``now`` nobody's standing is read: for those who ask about outputs alone.
+    """
     if not units:
         return []
     tasks: dict[int, list[TaskSnapshot]] = {unit.id: [] for unit in units}
@@ -60,8 +78,12 @@ def unit_snapshots(
     stages = {row.stage_id: row for row in db.fetch_all(UNIT_STAGES, stage_ids=stage_ids)}
     judged = [unit.id for unit in units if stages[unit.stage_id].validator_hash or validator]
     relations = read_relations(db, judged, validator)
+    known = None
+    if now is not None:
+        hosts = {task.host_id for row in tasks.values() for task in row if task.host_id}
+        known = read_known(db, now, hosts, stages.values(), fleets or Fleets())
     found = [
-        unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id], relations.get(unit.id))
+        unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id], relations.get(unit.id), known)
         for unit in units
     ]
     return with_worth(db, found, {row.stage_id: row.release for row in stages.values()})
@@ -92,8 +114,13 @@ def unit_snapshot(
     tasks: list[TaskSnapshot],
     stage: UnitStageRow,
     relation: Relation | None = None,
+    known: Known | None = None,
 ) -> UnitSnapshot:
     """A unit as decisions see it. The schema's CHECKs hold the states to their types."""
+    hosts = sorted({task.host_id for task in tasks if task.host_id is not None})
+    hold = None
+    if unit.held_by is not None and unit.final_at is not None:
+        hold = Hold(unit.held_by, unit.final_at)
     return UnitSnapshot(
         id=unit.id,
         stage_id=unit.stage_id,
@@ -101,7 +128,7 @@ def unit_snapshot(
         index=unit.idx,
         state=unit.state,  # type: ignore[arg-type]
         version=unit.version,
-        policy=read_policy(stage.policy),
+        policy=policy(stage.policy),
         tasks=tuple(tasks),
         target=unit.target,
         reason=unit.reason,
@@ -115,6 +142,12 @@ def unit_snapshot(
         due_at=unit.due_at,
         batch_since=stage.batch_since,
         relation=relation,
+        standings=() if known is None else known.standings(stage, hosts),
+        fleet=Fleet() if known is None else known.fleets[stage.stage_id],
+        draw_seed=stage.seed,
+        hold=hold,
+        typical_ops=stage.typical_ops,
+        reserved_until=unit.reserved_until,
     )
 
 
@@ -139,12 +172,6 @@ def task_snapshot(row: TaskRow) -> TaskSnapshot:
         credit_micro=row.credit_micro,
         took_us=row.cpu_us or row.elapsed_us or 0,
     )
-
-
-@lru_cache(maxsize=POLICIES_KEPT)
-def read_policy(text: str) -> Policy:
-    """A stage's policy; the same text is read once."""
-    return msgspec.json.decode(text, type=Policy)
 
 
 @lru_cache(maxsize=RELEASES_KEPT)

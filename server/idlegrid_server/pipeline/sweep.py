@@ -26,6 +26,7 @@ from idlegrid_server.store.command import (
     DropIdleCheckpoints,
     RecordIncident,
     ReleaseExpiredJobs,
+    ReleaseHosts,
     Store,
     StoreError,
 )
@@ -56,6 +57,7 @@ def sweep_pass(
     store.execute(ReleaseExpiredJobs(now=clock()))
     dropped = store.execute(DropExpiredUploads(now=clock()))
     idle = store.execute(DropIdleCheckpoints(now=clock()))
+    store.execute(ReleaseHosts(now=clock()))
     if layout is not None:
         for name in dropped.names:
             (layout.uploads / name).unlink(missing_ok=True)

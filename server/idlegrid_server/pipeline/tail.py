@@ -43,8 +43,8 @@ def tail_pass(store: Store, batch: BatchSnapshot, now: int) -> int | None:
 
 
 def tail_snapshot(db: Connection, stage_id: int, now: int) -> TailSnapshot:
-    """The end of a stage as the decision sees it: five statements."""
+    """The end of a stage as the decision sees it: ten statements at most."""
     turnarounds = db.fetch_all(TURNAROUNDS_OF_STAGE, stage_id=stage_id, units=SAMPLED_UNITS)
     idle = db.fetch_one(IDLE_SLOTS, states=list(SERVED), since=now - IDLE_SEEN_US) or 0
-    units = open_units(db, stage_id, UNITS_AT_ONCE)
+    units = open_units(db, now, stage_id, UNITS_AT_ONCE)
     return TailSnapshot(tuple(units), tuple(turnarounds), idle)

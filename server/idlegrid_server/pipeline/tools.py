@@ -17,6 +17,8 @@ from idlegrid_server.store.command import AddFile, FileIn, Store
 from idlegrid_server.store.sql.file import FILE_BY_HASH
 from idlegrid_shared.wire import INLINE_BYTES_MAX
 
+from .standing import Fleets
+
 UNITS_MAX = 5_000_000
 LEASE_US = 60 * 1_000_000
 
@@ -49,6 +51,7 @@ class Tools:
     lease_us: int = LEASE_US
     units_max: int = UNITS_MAX
     canary_from: int = CANARY_FROM  # units that a batch has at least for canaries to go first
+    fleets: Fleets = field(default_factory=Fleets)
 
     @contextmanager
     def open_file(self, sha256: bytes) -> Iterator[BinaryIO]:

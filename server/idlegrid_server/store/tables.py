@@ -51,6 +51,11 @@ def _sum(name: str) -> Column[float]:
     return Column(name, Double, nullable=False, server_default="0")
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    rows = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=rows, postgresql_where=rows)
+
+
 def _id() -> Column[int]:
     return Column("id", Id, primary_key=True)
 
@@ -126,11 +131,33 @@ host = Table(
     _count("recent_at"),
     _count("bench_micro"),  # domain/benchmark.py: what it was credited for counted ops…
     _count("bench_us"),  # …and how long it took for that, of late
+    Column("shut_out_until", BigInteger),  # quarantined until then; NULL = until somebody decides
+    _count("n_shut_out"),  # times it was quarantined by its results
+    Column("recheck_from", BigInteger),  # its singles from this unit on are to be judged anew
     Column("created_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger, nullable=False),
     _one_of("state", model.HostState),
     CheckConstraint("n_in_progress >= 0", name="in_progress"),
     Index(None, "account_id"),
+    _partial("ix_host_shut_out", "shut_out_until", where="shut_out_until IS NOT NULL"),
+    _partial("ix_host_recheck", "id", where="recheck_from IS NOT NULL"),
+)
+
+# How far a host is believed, subject by subject: domain/reputation.py says which there are.
+reputation = Table(
+    "reputation",
+    metadata,
+    Column("host_id", Id, primary_key=True, autoincrement=False),
+    Column("subject", Text, primary_key=True),
+    Column("passed", Double, nullable=False, server_default="0"),  # sums of checks at faded_at
+    Column("failed", Double, nullable=False, server_default="0"),
+    Column("faded_at", BigInteger, nullable=False),
+    _count("checks"),  # passed, whatever their weight; never falls
+    _count("n_failed"),
+    _count("streak"),  # passed in a row
+    Column("caught_at", BigInteger),  # the newest failed one
+    CheckConstraint("passed >= 0 AND failed >= 0", name="sums"),
+    Index(None, "subject"),
 )
 
 app = Table(
@@ -141,6 +168,7 @@ app = Table(
     Column("summary", Text, nullable=False, server_default=""),
     _ref("account_id", "account"),
     _flag("paused"),
+    _count("typical_ops"),  # of its accepted results, about; 0 = none yet
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -193,21 +221,9 @@ upload = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     CheckConstraint("(account_id IS NULL) <> (task_id IS NULL)", name="owner"),
-    Index(
-        "ux_upload_task",
-        "task_id",
-        "sha256",
-        unique=True,
-        sqlite_where=text("task_id IS NOT NULL"),
-        postgresql_where=text("task_id IS NOT NULL"),
-    ),
-    Index(
-        "ux_upload_account",
-        "account_id",
-        "sha256",
-        unique=True,
-        sqlite_where=text("account_id IS NOT NULL"),
-        postgresql_where=text("account_id IS NOT NULL"),
+    _partial("ux_upload_task", "task_id", "sha256", where="task_id IS NOT NULL", unique=True),
+    _partial(
+        "ux_upload_account", "account_id", "sha256", where="account_id IS NOT NULL", unique=True
     ),
     Index(None, "expires_at"),
 )
@@ -241,12 +257,7 @@ batch = Table(
     UniqueConstraint("account_id", "idempotency_key"),
     CheckConstraint("(state = 'paused') = (resume_state IS NOT NULL)", name="resume"),
     Index(None, "account_id", "id"),
-    Index(
-        "ix_batch_due",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
+    _partial("ix_batch_due", "due_at", where="due_at IS NOT NULL"),
 )
 
 stage = Table(
@@ -281,6 +292,7 @@ stage = Table(
     _sum("ops_weight"),  # what its canonical results took: domain/estimate.py
     _sum("ops_total"),
     _sum("ops_square"),
+    _count("provisional"),
     _one_of("kind", model.StageKind),
     _one_of("state", model.StageState),
     _one_of("placement", model.Placement),
@@ -289,25 +301,10 @@ stage = Table(
     CheckConstraint("assimilated + failed + cancelled <= created", name="counted"),
     UniqueConstraint("batch_id", "idx"),
     Index(None, "app_version_id", "program", "id"),
-    Index(
-        "ix_stage_settle",
-        "id",
-        sqlite_where=text("settle_from IS NOT NULL"),
-        postgresql_where=text("settle_from IS NOT NULL"),
-    ),
-    Index(
-        "ix_stage_release",
-        "id",
-        sqlite_where=text("release_from IS NOT NULL"),
-        postgresql_where=text("release_from IS NOT NULL"),
-    ),
-    Index(
-        "ix_stage_dispatch",
-        "profile",
-        "memory_bytes",
-        sqlite_where=text("dispatchable = 1"),
-        postgresql_where=text("dispatchable = 1"),
-    ),
+    _partial("ix_stage_settle", "id", where="settle_from IS NOT NULL"),
+    _partial("ix_stage_provisional", "id", where="provisional > 0"),
+    _partial("ix_stage_release", "id", where="release_from IS NOT NULL"),
+    _partial("ix_stage_dispatch", "profile", "memory_bytes", where="dispatchable = 1"),
 )
 
 work_unit = Table(
@@ -331,6 +328,16 @@ work_unit = Table(
     Column("agreed_micro", BigInteger),  # what each of several agreeing results is worth
     Column("canonical_task", BigInteger),
     Column("canonical_manifest", LargeBinary(32)),
+    Column("reserved_until", BigInteger),  # its tasks are for proven hosts alone until then
+    # Of a provisional unit: final when the checks of this host and subject come to final_at.
+    Column("held_by", BigInteger),
+    Column("held_for", Text),
+    Column("final_at", BigInteger),
+    CheckConstraint(
+        "(state = 'provisional') = (final_at IS NOT NULL) "
+        "AND (final_at IS NULL) = (held_by IS NULL) AND (held_by IS NULL) = (held_for IS NULL)",
+        name="final",
+    ),
     _one_of("state", model.UnitState),
     CheckConstraint("n_unsent >= 0 AND n_unsent <= n_tasks", name="unsent"),
     CheckConstraint("rank IN (0, 1, 2, 3)", name="rank"),
@@ -339,34 +346,12 @@ work_unit = Table(
         name="canonical",
     ),
     Index("ux_unit_stage_idx", "stage_id", "idx", unique=True),
-    Index(
-        "ix_unit_due",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_unit_open",
-        "stage_id",
-        "id",
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    ),
-    Index(
-        "ix_unit_failed",
-        "stage_id",
-        "idx",
-        sqlite_where=text("state = 'failed'"),
-        postgresql_where=text("state = 'failed'"),
-    ),
-    Index(
-        "ix_unit_dispatch",
-        "stage_id",
-        "rank",
-        "id",
-        sqlite_where=text("n_unsent > 0"),
-        postgresql_where=text("n_unsent > 0"),
-    ),
+    _partial("ix_unit_held", "held_by", "held_for", "final_at", where="state = 'provisional'"),
+    _partial("ix_unit_provisional", "stage_id", "held_by", where="state = 'provisional'"),
+    _partial("ix_unit_due", "due_at", where="due_at IS NOT NULL"),
+    _partial("ix_unit_open", "stage_id", "id", where="state = 'open'"),
+    _partial("ix_unit_failed", "stage_id", "idx", where="state = 'failed'"),
+    _partial("ix_unit_dispatch", "stage_id", "rank", "id", where="n_unsent > 0"),
 )
 
 task = Table(
@@ -408,12 +393,7 @@ task = Table(
     CheckConstraint("(state = 'success') <= (manifest IS NOT NULL)", name="manifest"),
     CheckConstraint("credit_micro IS NULL OR verdict IS NOT NULL", name="credit"),
     Index("ux_task_unit_n", "unit_id", "n", unique=True),
-    Index(
-        "ix_task_held",
-        "host_id",
-        sqlite_where=text("state = 'in_progress'"),
-        postgresql_where=text("state = 'in_progress'"),
-    ),
+    _partial("ix_task_held", "host_id", where="state = 'in_progress'"),
 )
 
 # Ops/s that valid results showed, by subject; host 0 = of all hosts together.
@@ -496,13 +476,7 @@ output = Table(
     Column("until", Integer),
     Column("unit_id", BigInteger, nullable=False),
     Column("manifest", LargeBinary(32), nullable=False),
-    Index(
-        "ux_output_current",
-        "unit_id",
-        unique=True,
-        sqlite_where=text("until IS NULL"),
-        postgresql_where=text("until IS NULL"),
-    ),
+    _partial("ux_output_current", "unit_id", where="until IS NULL", unique=True),
     sqlite_with_rowid=False,
 )
 
@@ -552,13 +526,8 @@ job = Table(
     Column("finished_at", BigInteger),
     CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in JOB_STATES)), name="state"),
     CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
-    Index(
-        "ux_job_live",
-        "kind",
-        "object_id",
-        unique=True,
-        sqlite_where=text("state IN ('queued', 'running')"),
-        postgresql_where=text("state IN ('queued', 'running')"),
+    _partial(
+        "ux_job_live", "kind", "object_id", where="state IN ('queued', 'running')", unique=True
     ),
     Index(
         "ix_job_waiting",

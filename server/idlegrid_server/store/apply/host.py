@@ -1,6 +1,7 @@
 """Hosts: made known, steered."""
 
 from idlegrid_server.domain.host import first_limit
+from idlegrid_server.domain.trust import is_shut_out
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.account import spend_token
 from idlegrid_server.store.connection import Connection
@@ -91,9 +92,31 @@ def set_state(db: Connection, command: c.SetHostState) -> c.Done:
         return c.Done(changed=False)
     ledger = Ledger(db, command.now, command.actor)
     ledger.step("host", host.id, host.state, command.state, command.reason)
-    db.execute(sql.HOST_SET_STATE, host_id=host.id, state=command.state, reason=command.reason)
+    db.execute(
+        sql.HOST_SET_STATE,
+        host_id=host.id,
+        state=command.state,
+        reason=command.reason,
+        shut_out_until=None,
+    )
+    if is_shut_out(command.state):
+        # What it says alone has no vote any more.
+        db.execute(sql.HOST_CAUGHT, host_id=host.id, shut_out=0)
     ledger.write()
     return c.Done()
+
+
+def release(db: Connection, command: c.ReleaseHosts) -> c.ReleaseHostsResult:
+    """Another chance for hosts whose time out is over."""
+    hosts = db.fetch_all(sql.HOSTS_TO_RELEASE, now=command.now, limit=command.limit)
+    ledger = Ledger(db, command.now, "sweep")
+    for host_id, state in hosts:
+        ledger.step("host", host_id, state, "probation", "released")
+    db.execute_many(
+        sql.HOST_SET_STATE, [("probation", "released", None, host_id) for host_id, _ in hosts]
+    )
+    ledger.write()
+    return c.ReleaseHostsResult(tuple(host_id for host_id, _ in hosts))
 
 
 def set_limit(db: Connection, command: c.SetHostLimit) -> c.Done:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from idlegrid_server.domain.average import added
 from idlegrid_server.domain.benchmark import gone_on
-from idlegrid_server.domain.host import next_limit, next_state
+from idlegrid_server.domain.host import next_limit
+from idlegrid_server.store.apply.check import Checks, steps_of
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import host as sql
@@ -49,14 +50,11 @@ class HostCounts:
         """The differences of one host, to be added to."""
         return self.hosts.setdefault(host_id, HostCount())
 
-    def write(self, db: Connection, ledger: Ledger) -> None:
+    def write(self, db: Connection, ledger: Ledger, checks: Checks) -> None:
         """Update the counters, the caps and the states that follow from them."""
-        if not self.hosts:
-            return
-        counts = []
-        steps = []
-        for host_id, count in sorted(self.hosts.items()):
-            host = self.standing[host_id]
+        counts, states, caught = [], [], []
+        for host_id in sorted({*self.hosts, *checks.failures}):
+            host, count = self.standing[host_id], self.of(host_id)
             limit = next_limit(host.tasks_max, host.cores, max(0, count.valid), count.bad)
             counts.append(
                 (
@@ -68,11 +66,12 @@ class HostCounts:
                     *(limit, host_id),
                 )
             )
-            state = host.state
-            n_valid = host.n_valid + count.valid
-            while count.valid > 0 and (step := next_state(state, n_valid)):  # type: ignore[arg-type]
-                ledger.step("host", host_id, state, step[0], step[1])
-                steps.append((*step, host_id))
-                state = step[0]
+            steps, until, shut_out = checks.states(host, host.n_valid + count.valid)
+            steps_of(ledger, host, steps)
+            if steps:
+                states.append((*steps[-1], until, host_id))
+            if host_id in checks.failures:
+                caught.append((int(shut_out), host_id))
         db.execute_many(sql.HOST_COUNT, counts)
-        db.execute_many(sql.HOST_SET_STATE, steps)
+        db.execute_many(sql.HOST_SET_STATE, states)
+        db.execute_many(sql.HOST_CAUGHT, caught)

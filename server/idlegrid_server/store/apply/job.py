@@ -98,24 +98,17 @@ def _fail_unit(db: Connection, unit_id: int, command: c.FailJob) -> None:
     ledger.step("unit", unit.id, unit.state, "failed", "compute_failed")
     db.execute_many(
         unit_sql.UNITS_DECIDED,
-        [
-            (
-                "failed",
-                f"compute_failed: {command.reason}",
-                0,
-                0,
-                0,
-                0,
-                None,
-                None,
-                None,
-                None,
-                unit.id,
-            )
-        ],
+        [_ended(unit.id, "failed", f"compute_failed: {command.reason}")],
     )
     _count(db, unit, command.now, failed=1)
     ledger.write()
+
+
+def _ended(
+    unit_id: int, state: str, reason: str, manifest: bytes | None = None
+) -> tuple[object, ...]:
+    """The row of a unit of the server's own: no tasks, no queue, nobody's word to wait for."""
+    return (state, reason, *(0,) * 4, *(None,) * 3, manifest, *(None,) * 4, unit_id)
 
 
 def _count(
@@ -127,6 +120,7 @@ def _count(
         assimilated=assimilated,
         failed=failed,
         cancelled=0,
+        provisional=0,
     )
     db.execute(batch_sql.BATCH_WAKE, batch_id=unit.batch_id, now=now)
 
@@ -156,7 +150,7 @@ def complete_server_unit(db: Connection, command: c.CompleteServerUnit) -> c.Job
     ledger.step("unit", unit.id, "valid", "assimilated", "indexed")
     db.execute_many(
         unit_sql.UNITS_DECIDED,
-        [("assimilated", "indexed", 0, 0, 0, 0, None, None, command.manifest_hash, None, unit.id)],
+        [_ended(unit.id, "assimilated", "indexed", command.manifest_hash)],
     )
     db.execute_many(output_sql.OUTPUT_INSERT, [(unit.id,)])
     _count(db, unit, command.now, assimilated=1)

@@ -1,10 +1,13 @@
 """What a transition pass decided, applied: all plans of a command together, in few statements."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.model import TaskChange, UnitPlan
 from idlegrid_server.domain.tail import is_in_tail
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.check import Checks, read_checks
 from idlegrid_server.store.apply.host_count import HostCounts
 from idlegrid_server.store.apply.payment import Payments
 from idlegrid_server.store.apply.pulse import Pulses
@@ -15,10 +18,11 @@ from idlegrid_server.store.sql import account as account_sql
 from idlegrid_server.store.sql import batch as batch_sql
 from idlegrid_server.store.sql import job as job_sql
 from idlegrid_server.store.sql import output as output_sql
+from idlegrid_server.store.sql import reputation as reputation_sql
 from idlegrid_server.store.sql import unit as sql
 
 #: Unit states that a stage counts.
-COUNTED = ("assimilated", "failed", "cancelled")
+COUNTED = ("assimilated", "failed", "cancelled", "provisional")
 #: States of a task that its host had and that end its work on it.
 ENDED_FROM = "in_progress"
 
@@ -29,6 +33,7 @@ class _Work:
 
     db: Connection
     ledger: Ledger
+    checks: Checks
     hosts: HostCounts
     payments: Payments
     samples: Samples = field(default_factory=Samples)
@@ -41,6 +46,7 @@ class _Work:
     stages: dict[int, dict[str, int]] = field(default_factory=dict)
     batches: dict[int, int] = field(default_factory=dict)  # stage → batch
     queued: set[int] = field(default_factory=set)
+    held: list[int] = field(default_factory=list)
     jobless: list[int] = field(default_factory=list)
     pulses: Pulses = field(default_factory=Pulses)
     new_reasons: dict[int, str] = field(default_factory=dict)  # unit → why it gets new tasks
@@ -54,24 +60,57 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
     task_ids = [change.task_id for plan in command.plans for change in plan.tasks]
     tasks = {row.id: row for row in db.fetch_all(sql.TASKS_CHANGING, task_ids=task_ids)}
     ledger, hosts = Ledger(db, command.now, command.actor), HostCounts()
-    work = _Work(db, ledger, hosts, Payments(db, ledger, hosts))
-    others = work.payments.read(tasks.values())
-    hosts.lock(db, [*others, *(row.host_id for row in tasks.values() if row.host_id is not None)])
-    unit_ids = sorted({plan.unit_id for plan in command.plans})
-    units = {row.id: row for row in db.fetch_all(sql.UNITS_LOCK, unit_ids=unit_ids)}
-    void = []
+    payments = Payments(db, ledger, hosts)
+    named = {row.host_id for row in tasks.values() if row.host_id is not None}
+    named.update(payments.read(tasks.values()))
     for plan in command.plans:
+        named.update(check.host_id for check in plan.checks)
+        if plan.hold is not None:
+            named.add(plan.hold.host_id)
+    hosts.lock(db, named)
+    nearly_final = _nearly_final(db, command.plans)
+    unit_ids = sorted({*(plan.unit_id for plan in command.plans), *nearly_final})
+    units = {row.id: row for row in db.fetch_all(sql.UNITS_LOCK, unit_ids=unit_ids)}
+    stages = {units[p.unit_id].stage_id for p in command.plans if p.unit_id in units}
+    checks = read_checks(db, command.now, named, stages)
+    work = _Work(db, ledger, checks, hosts, payments)
+    void = []
+    for plan in sorted(command.plans, key=_catches_nobody):
         unit = units.get(plan.unit_id)
-        if unit is None or unit.version != plan.version:
+        canonical = tasks.get(plan.canonical_task or 0)
+        if (
+            unit is None
+            or unit.version != plan.version
+            or checks.relies_on_caught(plan, canonical.host_id if canonical else None)
+        ):
             void.append(plan.unit_id)
         else:
             _plan(work, unit, plan, tasks)
     woken = _write(work, command.now)
+    if nearly_final or work.held:
+        # One that is held from now on may be final already: by checks of this very command.
+        held = sorted({*nearly_final, *work.held})
+        db.execute(reputation_sql.HELD_FINAL_WAKE, unit_ids=held, now=command.now)
     return c.ApplyUnitPlansResult(
         applied=len(command.plans) - len(void),
-        void=tuple(void),
+        void=tuple(sorted(void)),
         made_due=woken,
         dispatchable=bool(work.queued),
+    )
+
+
+def _catches_nobody(plan: UnitPlan) -> bool:
+    """Plans that find a host to be wrong go first: none in the same command may rely on it."""
+    return all(check.passed for check in plan.checks)
+
+
+def _nearly_final(db: Connection, plans: Sequence[UnitPlan]) -> list[int]:
+    """Provisional units that these plans may make final: locked with the others, in one order."""
+    passed = Counter(check.host_id for plan in plans for check in plan.checks if check.passed)
+    if not passed:
+        return []
+    return db.fetch_all(
+        reputation_sql.HELD_NEARLY_FINAL, host_ids=sorted(passed), most=max(passed.values())
     )
 
 
@@ -100,8 +139,12 @@ def _plan(
     rank = unit.rank if plan.rank is None else plan.rank
     agreed = work.payments.take_unit(unit, state, plan.agreed_micro)
     work.units.append(
-        (state, reason, target, n_tasks, unsent, rank, plan.due_at, *canonical, agreed, unit.id)
+        (
+            *(state, reason, target, n_tasks, unsent, rank, plan.reserved_until, plan.due_at),
+            *(*canonical, agreed, *_hold(work, unit, plan, state), unit.id),
+        )
     )
+    work.checks.add(unit.stage_id, plan.checks)
     work.new_tasks += [(unit.id, unit.n_tasks + i) for i in range(plan.new_tasks)]
     if plan.new_tasks:
         work.queued.add(unit.stage_id)
@@ -112,6 +155,7 @@ def _plan(
         work.outputs.append((unit.id,))
         if plan.canonical_task in tasks:
             work.samples.agreed(unit.stage_id, tasks[plan.canonical_task])
+            work.checks.took(unit.stage_id, tasks[plan.canonical_task].ops or 0)
     if plan.retract:
         work.retracted.append((unit.id, unit.batch_id))
     if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
@@ -121,6 +165,18 @@ def _plan(
     for alert in plan.alerts:
         source = f"unit:{unit.id}" if alert.task_id is None else f"task:{alert.task_id}"
         work.incidents.append((alert.code, source, alert.text, work.ledger.now))
+
+
+def _hold(
+    work: _Work, unit: sql.UnitRow, plan: UnitPlan, state: str
+) -> tuple[int | None, str | None, int | None]:
+    """Whose word a provisional unit waits for, and until how many checks of which subject."""
+    if state != "provisional":
+        return None, None, None
+    if plan.hold is None:
+        return unit.held_by, unit.held_for, unit.final_at
+    work.held.append(unit.id)
+    return plan.hold.host_id, work.checks.subjects[unit.stage_id].app, plan.hold.final_at
 
 
 def _task(work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskChange) -> None:
@@ -141,6 +197,8 @@ def _task(work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskCha
         work.ledger.step("verdict", task.id, verdict, change.verdict, change.reason)
         if change.verdict == "valid":
             work.samples.confirmed(task)
+            if task.host_id is not None:
+                work.checks.confirm(unit.stage_id, task.host_id)
         if host is not None:
             host.valid += (change.verdict == "valid") - (verdict == "valid")
             host.invalid += (change.verdict == "invalid") - (verdict == "invalid")
@@ -179,7 +237,8 @@ def _write(work: _Work, now: int) -> bool:
     _retract(work)
     db.execute_many(output_sql.OUTPUT_INSERT, work.outputs)
     db.execute_many(account_sql.INCIDENT_RECORD, work.incidents)
-    work.hosts.write(db, work.ledger)
+    work.hosts.write(db, work.ledger, work.checks)
+    work.checks.write(db)
     work.payments.write()
     work.samples.write(db)
     for unit_id in work.validations:
@@ -226,16 +285,15 @@ def _count_stages(work: _Work, now: int) -> bool:
         stage = work.db.fetch_one(batch_sql.STAGE_COUNT, stage_id=stage_id, **counts)
         if stage is None:
             continue
-        expected, ended, state, batch_state = stage
-        reopened = any(count < 0 for count in counts.values())
-        if reopened and state != "running":
+        expected, ended, now_is, batch_state = stage
+        reopened = any(count < 0 for state, count in counts.items() if state != "provisional")
+        if reopened and now_is != "running":
             raise c.StoreRefused(
                 "stage_closed",
-                f"stage {stage_id} is {state}: its units cannot be opened again",
+                f"stage {stage_id} is {now_is}: its units cannot be opened again",
             )
-        crossed = is_in_tail(ended, expected) and not is_in_tail(
-            ended - sum(counts.values()), expected
-        )
+        before = ended - sum(counts.values()) + counts["provisional"]
+        crossed = is_in_tail(ended, expected) and not is_in_tail(before, expected)
         if ended == expected or counts["failed"] or reopened or batch_state == "canary" or crossed:
             batches.add(work.batches[stage_id])
     for batch_id in sorted(batches):

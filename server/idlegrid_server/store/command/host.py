@@ -42,6 +42,35 @@ class SetHostState(Command[Done], frozen=True):
     actor: str
 
 
+class ReleaseHostsResult(Result, frozen=True):
+    """Hosts that get another chance."""
+
+    released: tuple[int, ...] = ()
+
+
+class ReleaseHosts(Command[ReleaseHostsResult], frozen=True):
+    """End the time out of the next ``limit`` hosts whose it is over."""
+
+    answers: ClassVar[type[Result]] = ReleaseHostsResult
+    limit: int = 1_000
+
+
+class RecheckHostResult(Result, frozen=True):
+    """``marked`` units wait for a pass; ``more``: call again."""
+
+    marked: int
+    more: bool = False
+
+
+class RecheckHost(Command[RecheckHostResult], frozen=True):
+    """Mark the next ``limit`` single results of a host that was caught, to be judged anew."""
+
+    answers: ClassVar[type[Result]] = RecheckHostResult
+    bulk: ClassVar[bool] = True
+    host_id: int
+    limit: int = 1_000
+
+
 class SetHostLimit(Command[Done], frozen=True):
     """How many tasks a host may have in progress at a time."""
 

@@ -4,9 +4,10 @@ from typing import ClassVar, Literal
 
 from idlegrid_server.domain.model import BatchPlan, UnitPlan
 
-from .base import Command, Result
+from .base import Command, Done, Result
 
 PLANS_MAX = 500  # of one ApplyUnitPlans
+AUDITS_MAX = 1_000  # of one AuditUnits
 
 
 class ApplyUnitPlansResult(Result, frozen=True):
@@ -30,6 +31,19 @@ class ApplyUnitPlans(Command[ApplyUnitPlansResult], frozen=True):
         """Raise ``ValueError`` for more than ``PLANS_MAX`` plans."""
         if len(self.plans) > PLANS_MAX:
             raise ValueError(f"{len(self.plans)} plans: at most {PLANS_MAX} at a time")
+
+
+class AuditUnits(Command[Done], frozen=True):
+    """Have provisional results checked by another host each; those that are already stay so."""
+
+    answers: ClassVar[type[Result]] = Done
+    bulk: ClassVar[bool] = True
+    unit_ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for more than ``AUDITS_MAX`` units."""
+        if len(self.unit_ids) > AUDITS_MAX:
+            raise ValueError(f"{len(self.unit_ids)} units: at most {AUDITS_MAX} at a time")
 
 
 class ApplyBatchPlanResult(Result, frozen=True):

@@ -157,20 +157,22 @@ CREDIT_BY_ACCOUNT = Query(
 )
 STAGE_UNITS = Query(
     "audit_stage_units",
-    "stage {0} counts {1} units, {2} assimilated, {3} failed, {4} cancelled; "
-    "it has {5}, {6}, {7}, {8} and {9} retired",
+    "stage {0} counts {1} units, {2} assimilated, {3} failed, {4} cancelled, {5} provisional; "
+    "it has {6}, {7}, {8}, {9}, {10} and {11} retired",
     """
-    SELECT s.id, s.created, s.assimilated, s.failed, s.cancelled, COALESCE(u.n, 0),
-           COALESCE(u.a, 0), COALESCE(u.f, 0), COALESCE(u.c, 0), COALESCE(u.r, 0)
+    SELECT s.id, s.created, s.assimilated, s.failed, s.cancelled, s.provisional,
+           COALESCE(u.n, 0), COALESCE(u.a, 0), COALESCE(u.f, 0), COALESCE(u.c, 0),
+           COALESCE(u.p, 0), COALESCE(u.r, 0)
     FROM stage s LEFT JOIN (
         SELECT stage_id, COUNT(*) AS n,
                SUM(CASE WHEN state = 'assimilated' THEN 1 ELSE 0 END) AS a,
                SUM(CASE WHEN state = 'failed' THEN 1 ELSE 0 END) AS f,
                SUM(CASE WHEN state = 'cancelled' THEN 1 ELSE 0 END) AS c,
+               SUM(CASE WHEN state = 'provisional' THEN 1 ELSE 0 END) AS p,
                SUM(CASE WHEN state = 'retired' THEN 1 ELSE 0 END) AS r
         FROM work_unit GROUP BY stage_id
     ) u ON u.stage_id = s.id
-    WHERE s.created <> COALESCE(u.n, 0)
+    WHERE s.created <> COALESCE(u.n, 0) OR s.provisional <> COALESCE(u.p, 0)
        OR s.assimilated + s.failed + s.cancelled
           <> COALESCE(u.a, 0) + COALESCE(u.f, 0) + COALESCE(u.c, 0) + COALESCE(u.r, 0)
        OR (COALESCE(u.r, 0) = 0 AND (s.assimilated <> COALESCE(u.a, 0)
@@ -213,6 +215,66 @@ CANONICAL = Query(
     WHERE u.state IN ('valid', 'assimilated') AND s.placement = 'grid'
       AND (t.id IS NULL OR t.unit_id <> u.id OR t.state <> 'success' OR t.verdict <> 'valid'
            OR t.manifest <> u.canonical_manifest)
+    """
+    + LIMIT,
+)
+HELD = Query(
+    "audit_held",
+    "unit {0} waits for the word of host {1} for {2}, but its result is task {3} of host {4}, {5}",
+    """
+    SELECT u.id, u.held_by, u.held_for, u.canonical_task, t.host_id, t.verdict
+    FROM work_unit u JOIN stage s ON s.id = u.stage_id
+    JOIN app_version v ON v.id = s.app_version_id LEFT JOIN task t ON t.id = u.canonical_task
+    WHERE u.state = 'provisional' AND (
+        t.id IS NULL OR t.unit_id <> u.id OR t.host_id <> u.held_by
+        OR t.verdict NOT IN ('pending', 'inconclusive') OR t.manifest <> u.canonical_manifest
+        OR u.held_for <> 'a:' || v.app_id)
+    """
+    + LIMIT,
+)
+CHECKS_FAILED = Query(
+    "audit_checks_failed",
+    "host {0} failed {1} checks, but {2} of its results were found to differ",
+    """
+    SELECT h.id, COALESCE(r.n, 0), COALESCE(e.n, 0) FROM host h
+    LEFT JOIN (SELECT host_id, SUM(n_failed) AS n FROM reputation WHERE subject LIKE 'a:%'
+               GROUP BY host_id) r ON r.host_id = h.id
+    LEFT JOIN (SELECT t.host_id, COUNT(*) AS n FROM event v JOIN task t ON t.id = v.object_id
+               WHERE v.kind = 'verdict' AND v.to_state = 'invalid' AND v.reason = 'differs'
+               GROUP BY t.host_id) e ON e.host_id = h.id
+    WHERE COALESCE(r.n, 0) <> COALESCE(e.n, 0)
+    """
+    + LIMIT,
+)
+CHECKS_PASSED = Query(
+    "audit_checks_passed",
+    "host {0} passed {1} checks, but only {2} of its results were confirmed",
+    """
+    SELECT h.id, COALESCE(r.n, 0), COALESCE(e.n, 0) FROM host h
+    LEFT JOIN (SELECT host_id, SUM(checks) AS n FROM reputation WHERE subject LIKE 'a:%'
+               GROUP BY host_id) r ON r.host_id = h.id
+    LEFT JOIN (SELECT t.host_id, COUNT(*) AS n FROM event v JOIN task t ON t.id = v.object_id
+               WHERE v.kind = 'verdict' AND v.to_state = 'valid'
+               GROUP BY t.host_id) e ON e.host_id = h.id
+    WHERE COALESCE(r.n, 0) > COALESCE(e.n, 0)
+    """
+    + LIMIT,
+)
+TRUST_UNEARNED = Query(
+    "audit_trust_unearned",
+    "host {0} has {2} checks' worth of trust in {1}, but passed {3}",
+    """
+    SELECT host_id, subject, passed, checks FROM reputation
+    WHERE passed > checks + 0.000001 OR streak > checks OR (n_failed > 0) <> (caught_at IS NOT NULL)
+    """
+    + LIMIT,
+)
+SHUT_OUT_LOOSE = Query(
+    "audit_shut_out_loose",
+    "host {0} is {1}, but has a time out until {2}",
+    """
+    SELECT id, state, shut_out_until FROM host
+    WHERE shut_out_until IS NOT NULL AND state <> 'quarantined'
     """
     + LIMIT,
 )
@@ -351,8 +413,9 @@ UNIT_FORGOTTEN = Query(
     """
     SELECT u.id, u.state FROM work_unit u JOIN stage s ON s.id = u.stage_id
     JOIN batch b ON b.id = s.batch_id
-    WHERE u.state IN ('open', 'provisional', 'valid') AND u.due_at IS NULL AND u.n_unsent = 0
-      AND s.placement = 'grid' AND s.settle_from IS NULL
+    LEFT JOIN reputation r ON r.host_id = u.held_by AND r.subject = u.held_for
+    WHERE u.due_at IS NULL AND u.n_unsent = 0 AND s.placement = 'grid' AND s.settle_from IS NULL
+      AND (u.state IN ('open', 'valid') OR (u.state = 'provisional' AND u.final_at <= r.checks))
       AND NOT (u.n_tasks = 0 AND (b.state = 'canary' OR b.resume_state = 'canary'
                OR (s.release_from IS NOT NULL AND u.idx >= s.release_from)))
       AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'validate' AND j.object_id = u.id
@@ -422,6 +485,11 @@ RULES = (
     UNIT_TASKS,
     UNIT_HOME,
     CANONICAL,
+    HELD,
+    CHECKS_FAILED,
+    CHECKS_PASSED,
+    TRUST_UNEARNED,
+    SHUT_OUT_LOOSE,
     OUTPUTS,
     MANIFESTS,
     SHARED_PAST,

@@ -58,6 +58,7 @@ class StageRow(NamedTuple):
     assimilated: int
     failed: int
     cancelled: int
+    provisional: int
 
 
 class StageFactsRow(NamedTuple):
@@ -283,7 +284,7 @@ STAGE_COUNT = Query(
     "units of a step ended, or were opened again",
     """
     UPDATE stage SET assimilated = assimilated + :assimilated, failed = failed + :failed,
-                     cancelled = cancelled + :cancelled
+                     cancelled = cancelled + :cancelled, provisional = provisional + :provisional
     WHERE id = :stage_id
     RETURNING expected, assimilated + failed + cancelled, state,
         (SELECT state FROM batch WHERE batch.id = stage.batch_id)

@@ -35,6 +35,9 @@ class HostRow(NamedTuple):
     recent_at: int
     bench_micro: int
     bench_us: int
+    shut_out_until: int | None
+    n_shut_out: int
+    recheck_from: int | None
     created_at: int
     last_seen_at: int
 
@@ -72,6 +75,8 @@ class StandingRow(NamedTuple):
     recent_at: int
     bench_micro: int
     bench_us: int
+    house: int
+    n_shut_out: int
 
 
 _HOST = "SELECT " + ", ".join(HostRow._fields) + " FROM host"
@@ -165,7 +170,31 @@ HOST_SET_MACHINE = Query(
 HOST_SET_STATE = Query(
     "host_set_state",
     "bring a host to another state",
-    "UPDATE host SET state = :state, reason = :reason WHERE id = :host_id",
+    """
+    UPDATE host SET state = :state, reason = :reason, shut_out_until = :shut_out_until
+    WHERE id = :host_id
+    """,
+)
+HOST_CAUGHT = Query(
+    "host_caught",
+    "a result of a host was wrong: what it says alone is to be judged anew",
+    "UPDATE host SET n_shut_out = n_shut_out + :shut_out, recheck_from = 0 WHERE id = :host_id",
+)
+HOSTS_STATE = Query(
+    "hosts_state",
+    "the state of hosts whose results a pass judges",
+    "SELECT id, state, house FROM host WHERE id {in:host_ids}",
+    lambda row: (int(row[0]), str(row[1]), bool(row[2])),
+)
+HOSTS_TO_RELEASE = Query(
+    "hosts_to_release",
+    "hosts whose time out is over",
+    """
+    SELECT id, state FROM host
+    WHERE shut_out_until IS NOT NULL AND shut_out_until <= :now AND state = 'quarantined'
+    ORDER BY id LIMIT :limit {lock}
+    """,
+    lambda row: (int(row[0]), str(row[1])),
 )
 HOST_SET_LIMIT = Query(
     "host_set_limit",

@@ -23,6 +23,10 @@ class UnitRow(NamedTuple):
     canonical_task: int | None
     canonical_manifest: bytes | None
     agreed_micro: int | None
+    reserved_until: int | None
+    held_by: int | None
+    held_for: str | None
+    final_at: int | None
 
 
 class UnitInputRow(NamedTuple):
@@ -95,6 +99,11 @@ class UnitStageRow(NamedTuple):
     release: bytes  # JSON of signing.Signed
     batch_since: int
     validator_hash: bytes | None
+    seed: bytes
+    profile: str
+    subject: str
+    app_id: int
+    typical_ops: int
 
 
 _UNIT = "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit"
@@ -212,9 +221,10 @@ UNIT_STAGES = Query(
     "the stages and batch states of units that a pass decides on",
     """
     SELECT s.id, s.state, s.placement, s.policy, b.state, v.release, b.created_at,
-           s.validator_hash
+           s.validator_hash, b.seed, s.profile, s.subject, v.app_id, a.typical_ops
     FROM stage s JOIN batch b ON b.id = s.batch_id
-    JOIN app_version v ON v.id = s.app_version_id WHERE s.id {in:stage_ids}
+    JOIN app_version v ON v.id = s.app_version_id JOIN app a ON a.id = v.app_id
+    WHERE s.id {in:stage_ids}
     """,
     UnitStageRow._make,
 )
@@ -241,8 +251,10 @@ UNITS_DECIDED = Query(
     """
     UPDATE work_unit SET state = :state, reason = :reason, version = version + 1,
         target = :target, n_tasks = :n_tasks, n_unsent = :n_unsent, rank = :rank,
-        due_at = :due_at, canonical_task = :canonical_task,
-        canonical_manifest = :canonical_manifest, agreed_micro = :agreed_micro
+        reserved_until = :reserved_until, due_at = :due_at,
+        canonical_task = :canonical_task, canonical_manifest = :canonical_manifest,
+        agreed_micro = :agreed_micro,
+        held_by = :held_by, held_for = :held_for, final_at = :final_at
     WHERE id = :unit_id
     """,
 )
