@@ -24,6 +24,7 @@ from .overview import incidents, recount_, status
 from .publisher import delegations, publisher
 from .runtime import runtime
 from .serve import serve
+from .share import share
 from .show import join_link, settings
 from .whatif import whatif
 
@@ -51,6 +52,7 @@ for command in (
     account,
     token,
     host,
+    share,
     runtime,
     incidents,
     recount_,

@@ -160,6 +160,7 @@ REFUSAL: Mapping[str, str] = _frozen(
         "partner": "{count} units wait for a partner other than this computer, or its owner.",
         "deadline": "{count} tasks more would likely come back after their deadline, with what "
         "this computer has to do already.",
+        "capped": "{count} units wait: as many tasks of their scientist or app are out as may be.",
         "reserved": "{count} units wait for a computer whose results were confirmed before.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",

@@ -1,7 +1,7 @@
 """The sweep: finds what a lost wake-up, a dead worker or the clock has left. A process of its own.
 
-It changes little itself: leases that ran out and uploads whose time is over. For the rest it wakes
-those whose work it is; if nobody can be woken, it runs the passes.
+It changes little itself: leases that ran out, uploads whose time is over, what is out under caps.
+For the rest it wakes those whose work it is; if nobody can be woken, it runs the passes.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from idlegrid_server.store.command import (
     DropExpiredUploads,
     DropIdleCheckpoints,
     RecordIncident,
+    RecountBusy,
     ReleaseExpiredJobs,
     ReleaseHosts,
     Store,
@@ -55,6 +56,7 @@ def sweep_pass(
     """
     reach("pass.sweep.before")
     store.execute(ReleaseExpiredJobs(now=clock()))
+    store.execute(RecountBusy(now=clock()))
     dropped = store.execute(DropExpiredUploads(now=clock()))
     idle = store.execute(DropIdleCheckpoints(now=clock()))
     store.execute(ReleaseHosts(now=clock()))

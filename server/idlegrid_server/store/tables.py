@@ -242,7 +242,8 @@ batch = Table(
     Column("idempotency_key", Text),
     Column("spec", Text, nullable=False),  # JSON as submitted
     Column("seed", LargeBinary(32), nullable=False),
-    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="0"),  # among its owner's
+    Column("urgency", Integer, nullable=False, server_default="0"),  # among all; set by admins
     Column("on_failure", Text, nullable=False),  # JSON, model.FailurePolicy
     Column("revision", Integer, nullable=False, server_default="0"),
     _flag("answer_stale"),
@@ -275,6 +276,7 @@ stage = Table(
     Column("policy", Text, nullable=False),  # JSON, documents.Policy
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
+    _count("app_id"),
     Column("subject", Text, nullable=False, server_default=""),  # domain/subject.py
     Column("homogeneous", Text, nullable=False, server_default=""),  # documents.Homogeneous
     Column("validator", Text),  # JSON of validator.Validator; NULL: byte by byte
@@ -394,6 +396,31 @@ task = Table(
     CheckConstraint("credit_micro IS NULL OR verdict IS NOT NULL", name="credit"),
     Index("ux_task_unit_n", "unit_id", "n", unique=True),
     _partial("ix_task_held", "host_id", where="state = 'in_progress'"),
+)
+
+# What accounts may have of the grid: domain/share.py. No row: weight 1, no cap.
+share = Table(
+    "share",
+    metadata,
+    Column(
+        "account_id", BigInteger, ForeignKey("account.id"), primary_key=True, autoincrement=False
+    ),
+    Column("weight", Double, nullable=False, server_default="1"),
+    Column("time", Double),  # virtual, in ops; NULL = it has never met another
+    _sum("step"),  # what its newest hand-out advanced it by
+    Column("tasks_max", BigInteger),  # of its tasks that may be out at a time; NULL = any number
+    _count("busy"),  # at least as many are out, if it has a cap
+    CheckConstraint("weight > 0", name="weight"),
+    CheckConstraint("tasks_max >= 0 AND busy >= 0", name="counts"),
+)
+
+app_cap = Table(
+    "app_cap",
+    metadata,
+    Column("app_id", BigInteger, ForeignKey("app.id"), primary_key=True, autoincrement=False),
+    Column("tasks_max", BigInteger, nullable=False),
+    _count("busy"),  # at least as many of its tasks are out
+    CheckConstraint("tasks_max >= 0 AND busy >= 0", name="counts"),
 )
 
 # Ops/s that valid results showed, by subject; host 0 = of all hosts together.

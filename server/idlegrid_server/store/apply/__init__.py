@@ -18,6 +18,7 @@ from . import (
     host,
     job,
     plan,
+    share,
     submission,
     validation,
 )
@@ -49,6 +50,10 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.DropIdleCheckpoints: checkpoint.drop_idle,
     c.AddAppVersion: app.add_version,
     c.DeprecateAppVersion: app.deprecate_version,
+    c.SetShare: share.set_share,
+    c.SetAppCap: share.set_app_cap,
+    c.SetUrgency: share.set_urgency,
+    c.RecountBusy: share.recount_busy,
     c.CreateBatch: submission.create,
     c.InsertUnits: submission.insert_units,
     c.StartBatch: submission.start,

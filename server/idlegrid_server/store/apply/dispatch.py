@@ -1,4 +1,4 @@
-"""Tasks go to a host: those it lost, then new ones from the stages' queues."""
+"""New tasks go to a host, from the stages' queues."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -16,23 +16,27 @@ from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
 from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, RefusalCount, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
-from idlegrid_server.domain.model import Candidate, HostSnapshot, TaskSnapshot
-from idlegrid_server.domain.resend import find_lost
+from idlegrid_server.domain.model import Candidate, HostSnapshot
+from idlegrid_server.domain.order import Stage, order, pace
+from idlegrid_server.domain.share import Claim, advances, charge, places
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.policy import policy
+from idlegrid_server.store.apply.resend import assignment, ops_of
+from idlegrid_server.store.apply.share import advance, take_room
 from idlegrid_server.store.connection import Connection, LostRace
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as batch_sql
 from idlegrid_server.store.sql import checkpoint as checkpoint_sql
-from idlegrid_server.store.sql import exchange as sql
+from idlegrid_server.store.sql import exchange as exchange_sql
 from idlegrid_server.store.sql import host as host_sql
+from idlegrid_server.store.sql import queue as sql
 
 SECOND = 1_000_000
 SPARE = 2  # units looked at beyond what is wanted
 WINDOW_MIN = 16  # the same, if none of those was enough
 WAITING_TOLD = 1_000  # reserved units that a refusal counts, at most
 STAGES_MAX = 64  # stages that an exchange knows of
-STAGES_TRIED = 4  # stages that it looks into
+STAGES_EACH = 32  # of each account
 KINDS_TOLD = 20
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -59,107 +63,52 @@ class _Search:
     kind: str
     load: Queue
     lateness: Spread
-    in_time: int | None = None  # of the stage that is looked into: how many will likely be in time
+    limit: int = 0  # how many tasks of the stage that is looked into may still be given
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
     foreign: int = 0
     reserved: int = 0
     too_late: int = 0
+    charges: dict[int, float] = field(default_factory=dict)  # of accounts, in virtual time
+    of_accounts: dict[int, int] = field(default_factory=dict)  # tasks of those under a cap
+    of_apps: dict[int, int] = field(default_factory=dict)
 
     @property
     def left(self) -> int:
         """How many tasks are still to be found."""
-        left = self.wanted - len(self.tasks)
-        return left if self.in_time is None else min(left, self.in_time)
+        return min(self.wanted - len(self.tasks), self.limit)
 
+    def enter(self, queue: sql.QueueRow) -> None:
+        """Go to another stage: how many tasks of it may be given."""
+        self.limit = left = self.wanted - len(self.tasks)
+        deadline_s = policy(queue.policy).deadline_s
+        in_time = feasible(self.load, run_of(queue), self.lateness, deadline_s)
+        if in_time is not None and in_time < left:
+            self.limit = in_time
+            self.too_late += left - in_time
+        if queue.room is not None:
+            self.limit = min(self.limit, queue.room - self.of_accounts.get(queue.account_id, 0))
+        if queue.app_room is not None:
+            self.limit = min(self.limit, queue.app_room - self.of_apps.get(queue.app_id, 0))
 
-def resend_lost(
-    db: Connection,
-    ledger: Ledger,
-    host: host_sql.CallerRow,
-    held: list[sql.HeldRow],
-    known: set[int],
-    command: c.Exchange,
-) -> tuple[c.Assignment, ...]:
-    """Offer what the host has in progress here and knows nothing of."""
-    if all(task.id in known for task in held):
-        return ()
-    snapshots = [
-        TaskSnapshot(
-            id=task.id,
-            n=0,
-            state="in_progress",
-            host_id=host.id,
-            sent_at=task.sent_at,
-            deadline_at=task.deadline_at,
-        )
-        for task in held
-    ]
-    lost = find_lost(snapshots, known, (), command.now, len(held))
-    if not lost:
-        return ()
-    units = {task.id: task.unit_id for task in held}
-    before = {task.id: task.deadline_at for task in held}
-    later = [(r.deadline_at, r.task_id) for r in lost if r.deadline_at != before[r.task_id]]
-    db.execute_many(sql.TASK_RESENT, later)
-    given = {
-        row.id: row
-        for row in db.fetch_all(sql.GIVEN_AGAIN, unit_ids=[units[r.task_id] for r in lost])
-    }
-    for resend in lost:
-        ledger.note("task", resend.task_id, "in_progress", "sent again")
-    resumed = _resumed(db, {task.id: task.resumed_from for task in held if task.resumed_from})
-    return tuple(
-        _assignment(
-            r.task_id,
-            given[units[r.task_id]],
-            r.deadline_at - command.now,
-            ops_of(given[units[r.task_id]]),
-            resent=True,
-            resume=resumed.get(r.task_id),
-        )
-        for r in lost
-    )
-
-
-def _resumed(db: Connection, sources: dict[int, int]) -> dict[int, c.Resume]:
-    """The checkpoints that tasks, by id, were given to continue from, as far as they are here."""
-    if not sources:
-        return {}
-    rows = db.fetch_all(checkpoint_sql.CHECKPOINTS_OF_TASKS, task_ids=sorted(sources.values()))
-    found = {row.task_id: c.Resume(row.task_id, row.sha256, row.size, row.ops) for row in rows}
-    return {task: found[source] for task, source in sources.items() if source in found}
-
-
-def _assignment(
-    task_id: int,
-    unit: sql.GivenRow | sql.AgainRow,
-    left: int,
-    ops: Spread | None,
-    *,
-    resent: bool = False,
-    resume: c.Resume | None = None,
-) -> c.Assignment:
-    return c.Assignment(
-        task_id=task_id,
-        unit_id=unit.id,
-        stage_id=unit.stage_id,
-        batch_id=unit.batch_id,
-        index=unit.idx,
-        args=unit.args,
-        inputs=unit.inputs,
-        deadline_s=max(1, left // SECOND),
-        ops_estimate=0 if ops is None else round(ops.median),
-        resent=resent,
-        resume=resume,
-    )
+    def gave(self, queue: sql.QueueRow, count: int, run_s: float) -> None:
+        """Note ``count`` tasks of the stage, of ``run_s`` each, as given."""
+        ops = ops_of(queue)
+        due = charge(None if ops is None else ops.median, count, queue.weight)
+        self.charges[queue.account_id] = self.charges.get(queue.account_id, 0.0) + due
+        if queue.room is not None:
+            self.of_accounts[queue.account_id] = self.of_accounts.get(queue.account_id, 0) + count
+        if queue.app_room is not None:
+            self.of_apps[queue.app_id] = self.of_apps.get(queue.app_id, 0) + count
+        self.load = self.load.with_tasks(count, run_s)
+        self.limit -= count
 
 
 def give_tasks(
     db: Connection,
     ledger: Ledger,
     host: host_sql.CallerRow,
-    held: list[sql.HeldRow],
+    held: list[exchange_sql.HeldRow],
     resent: int,
     command: c.Exchange,
 ) -> Given:
@@ -186,36 +135,42 @@ def give_tasks(
     search = _Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness)
     profiles = queue_keys(host.profiles.split())
     memory = min(want.memory_bytes or ANY_MEMORY, host.memory_bytes or ANY_MEMORY)
-    queues = db.fetch_all(
-        sql.QUEUES, host_id=host.id, profiles=profiles, memory_bytes=memory, limit=STAGES_MAX
+    rows = db.fetch_all(
+        sql.QUEUES,
+        host_id=host.id,
+        profiles=profiles,
+        memory_bytes=memory,
+        each=STAGES_EACH,
+        limit=STAGES_MAX,
     )
-    for queue in _rotated(queues, command.seq):
+    claims = {r.account_id: Claim(r.account_id, r.time, r.step, r.weight) for r in rows}
+    for row in _ordered(rows, claims, command.seq):
         if len(search.tasks) >= wanted:
             break
-        _from_stage(search, queue)
+        _from_stage(search, row)
+    if search.charges:
+        advance(db, advances(claims.values(), search.charges))
+        take_room(db, search.of_accounts, search.of_apps)
     if len(search.tasks) < wanted:
         refusals += _why_no_more(search, profiles, memory)
     return Given(tuple(search.tasks), _told(refusals))
 
 
-def _rotated(queues: list[sql.QueueRow], seq: int) -> list[sql.QueueRow]:
-    """The most urgent stages; of those beyond that an exchange looks into others each time."""
-    if len(queues) <= STAGES_TRIED:
-        return queues
-    first, rest = queues[: STAGES_TRIED // 2], queues[STAGES_TRIED // 2 :]
-    start = seq % len(rest)
-    return [*first, *(rest[start:] + rest[:start])[: STAGES_TRIED - len(first)]]
+def _ordered(rows: list[sql.QueueRow], claims: dict[int, Claim], draw: int) -> list[sql.QueueRow]:
+    """The stages to look into, in order."""
+    stages = [Stage(row.id, row.account_id, row.urgency, row.priority, ops_of(row)) for row in rows]
+    paces = {}
+    for row in rows:
+        own = Sums(row.own_weight, row.own_total, row.own_square)
+        paces[row.id] = pace(spread_of(own), _fleet(row))
+    by_id = {row.id: row for row in rows}
+    return [by_id[stage] for stage in order(stages, places(claims.values()), paces, draw)]
 
 
 def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
     """The head of the queue first; if that is full of what the host must not have, look further."""
     db = search.db
-    run = run_of(queue)
-    deadline_s = policy(queue.policy).deadline_s
-    search.in_time = None
-    left = search.left
-    search.in_time = feasible(search.load, run, search.lateness, deadline_s)
-    search.too_late += left - search.left
+    search.enter(queue)
     if not search.left:
         return
     window = search.left + SPARE
@@ -284,7 +239,7 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
     db, command, host = search.db, search.command, search.host
     replicas: dict[int, list[Replica]] = {unit.id: [] for unit in units}
     unsent: dict[int, int] = {}
-    for task in db.fetch_all(sql.CANDIDATE_TASKS, unit_ids=list(replicas)):
+    for task in db.fetch_all(exchange_sql.CANDIDATE_TASKS, unit_ids=list(replicas)):
         if task.state == "unsent":
             unsent.setdefault(task.unit_id, task.id)
         else:
@@ -305,19 +260,17 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
         _send(search, queue, choice.units, unsent, resumes)
 
 
-def ops_of(row: sql.QueueRow | sql.AgainRow) -> Spread | None:
-    """What tasks of a stage take, as far as is known."""
-    return spread_of(Sums(row.ops_weight, row.ops_total, row.ops_square))
-
-
 def run_of(queue: sql.QueueRow) -> Spread | None:
     """How long a task of the stage runs on the host that asks, as far as is known."""
-    fleet = spread_of(Sums(queue.fleet_weight, queue.fleet_total, queue.fleet_square))
     own = Sums(queue.own_weight, queue.own_total, queue.own_square)
-    return run_time(ops_of(queue), spread_of(own, fleet))
+    return run_time(ops_of(queue), spread_of(own, _fleet(queue)))
 
 
-def replica(task: sql.CandidateTaskRow) -> Replica:
+def _fleet(queue: sql.QueueRow) -> Spread | None:
+    return spread_of(Sums(queue.fleet_weight, queue.fleet_total, queue.fleet_square))
+
+
+def replica(task: exchange_sql.CandidateTaskRow) -> Replica:
     """A task that has gone to somebody, as decisions see it."""
     return Replica(
         task.id,
@@ -366,7 +319,7 @@ def _send(
         estimate_us = round(run_s * SECOND)
         expected_at = command.now + round(mean_s * SECOND)
     sent = db.execute(
-        sql.TASKS_SENT,
+        exchange_sql.TASKS_SENT,
         task_ids=task_ids,
         host_id=host.id,
         account_id=host.account_id,
@@ -379,7 +332,7 @@ def _send(
     if sent != len(task_ids):
         raise LostRace(f"{len(task_ids) - sent} tasks of stage {queue.id} were sent meanwhile")
     given = db.fetch_all(
-        sql.UNITS_SENT,
+        exchange_sql.UNITS_SENT,
         unit_ids=list(chosen),
         bound_to=class_of(search.kind, queue.homogeneous) or None,  # type: ignore[arg-type]
         check_at=deadline_at + rules.grace_s * SECOND,
@@ -397,10 +350,8 @@ def _send(
             detail = {"resumed_from": resume.task_id, "ops": resume.ops}
             search.ledger.note("task", task_id, "in_progress", "continues", detail)
         left = deadline_at - command.now
-        search.tasks.append(_assignment(task_id, rows[unit_id], left, ops_of(queue), resume=resume))
-    search.load = search.load.with_tasks(len(chosen), (estimate_us or 0) / SECOND)
-    if search.in_time is not None:
-        search.in_time -= len(chosen)
+        search.tasks.append(assignment(task_id, rows[unit_id], left, ops_of(queue), resume=resume))
+    search.gave(queue, len(chosen), (estimate_us or 0) / SECOND)
 
 
 def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:
@@ -414,17 +365,21 @@ def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[Refu
         found.append(RefusalCount("reserved", search.reserved))
     if search.too_late:
         found.append(RefusalCount("deadline", search.too_late))
-    too_big, smallest, foreign = 0, 0, 0
-    for profile, needed, count in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
-        if profile not in profiles:
-            foreign += count
-        elif needed > memory:
-            too_big += count
-            smallest = smallest or needed
+    too_big, smallest, foreign, capped = 0, 0, 0, 0
+    for row in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
+        if row.profile not in profiles:
+            foreign += row.units
+        elif row.memory_bytes > memory:
+            too_big += row.units
+            smallest = smallest or row.memory_bytes
+        elif row.capped:
+            capped += row.units
     if too_big:
         found.append(RefusalCount("memory", too_big, _memory_text(smallest)))
     if foreign:
         found.append(RefusalCount("profile", foreign))
+    if capped:
+        found.append(RefusalCount("capped", capped))
     if not found and not search.tasks:
         found.append(RefusalCount("no_work", 0))
     return found

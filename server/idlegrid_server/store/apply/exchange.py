@@ -5,9 +5,10 @@ lost, which it is owed; then new tasks.
 """
 
 from idlegrid_server.store import command as c
-from idlegrid_server.store.apply.dispatch import give_tasks, resend_lost
+from idlegrid_server.store.apply.dispatch import give_tasks
 from idlegrid_server.store.apply.host import SHUT_OUT, set_machine
 from idlegrid_server.store.apply.report import Reports, take_reports
+from idlegrid_server.store.apply.resend import resend_lost
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import exchange as sql

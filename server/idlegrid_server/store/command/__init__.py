@@ -111,6 +111,7 @@ from .plan import (
     SettleStage,
     SettleStageResult,
 )
+from .share import RecountBusy, SetAppCap, SetShare, SetUrgency
 from .validation import FINDINGS_MAX, AddFindings, OutputFinding, PairFinding
 
 #: Every command; the writer decodes this union, and a test holds each to be tested.
@@ -137,6 +138,10 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     DropIdleCheckpoints,
     AddAppVersion,
     DeprecateAppVersion,
+    SetShare,
+    SetAppCap,
+    SetUrgency,
+    RecountBusy,
     CreateBatch,
     InsertUnits,
     StartBatch,
@@ -165,6 +170,10 @@ __all__ = [
     "FINDINGS_MAX",
     "OutputFinding",
     "PairFinding",
+    "SetUrgency",
+    "SetShare",
+    "SetAppCap",
+    "RecountBusy",
     "Resume",
     "KeepCheckpointResult",
     "KeepCheckpoint",

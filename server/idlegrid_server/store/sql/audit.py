@@ -380,6 +380,30 @@ RESUMED_TWICE = Query(
     """
     + LIMIT,
 )
+ACCOUNT_OUT = Query(
+    "audit_account_out",
+    "account {0} counts {1} tasks out under its cap, but has {2}",
+    """
+    SELECT f.account_id, f.busy, t.n FROM share f JOIN (
+        SELECT b.account_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
+        JOIN batch b ON b.id = u.batch_id WHERE task.state = 'in_progress' GROUP BY b.account_id
+    ) t ON t.account_id = f.account_id
+    WHERE f.tasks_max IS NOT NULL AND f.busy < t.n
+    """
+    + LIMIT,
+)
+APP_OUT = Query(
+    "audit_app_out",
+    "app {0} counts {1} tasks out under its cap, but has {2}",
+    """
+    SELECT c.app_id, c.busy, t.n FROM app_cap c JOIN (
+        SELECT s.app_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
+        JOIN stage s ON s.id = u.stage_id WHERE task.state = 'in_progress' GROUP BY s.app_id
+    ) t ON t.app_id = c.app_id
+    WHERE c.busy < t.n
+    """
+    + LIMIT,
+)
 HOST_CAPS = Query(
     "audit_host_caps",
     "every host's tasks in progress, its cap and cores",
@@ -477,6 +501,8 @@ RULES = (
     HOST_TIMED_OUT,
     HOST_CREDIT,
     ACCOUNT_CREDIT,
+    ACCOUNT_OUT,
+    APP_OUT,
     TASK_CREDIT,
     CREDIT_PENDING,
     CREDIT_HANDS,

@@ -251,10 +251,11 @@ STAGE_INSERT = Query(
     "stage_insert",
     "make a step",
     """
-    INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, program, inputs,
-                       policy, memory_bytes, profile, subject, homogeneous, migrates, validator,
-                       validator_hash, expected, ops_weight, ops_total, ops_square)
-    VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id, :program, :inputs,
+    INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, app_id, program,
+                       inputs, policy, memory_bytes, profile, subject, homogeneous, migrates,
+                       validator, validator_hash, expected, ops_weight, ops_total, ops_square)
+    VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id,
+            (SELECT app_id FROM app_version WHERE id = :app_version_id), :program, :inputs,
             :policy, :memory_bytes, :profile, :subject, :homogeneous, :migrates, :validator,
             :validator_hash, :expected, :ops_weight, :ops_total, :ops_square)
     RETURNING id

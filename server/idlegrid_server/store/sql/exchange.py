@@ -30,38 +30,6 @@ class ReportedRow(NamedTuple):
     bound_to: str | None
 
 
-class QueueRow(NamedTuple):
-    """A stage that has tasks to send."""
-
-    id: int
-    batch_id: int
-    queue_rev: int
-    policy: str
-    memory_bytes: int
-    profile: str
-    subject: str
-    priority: int
-    migrates: int
-    homogeneous: str
-    ops_weight: float
-    ops_total: float
-    ops_square: float
-    own_weight: float
-    own_total: float
-    own_square: float
-    fleet_weight: float
-    fleet_total: float
-    fleet_square: float
-
-
-class CandidateRow(NamedTuple):
-    """A unit that has a task to send, and the class of hosts that it is bound to."""
-
-    id: int
-    rank: int
-    bound_to: str | None
-
-
 class CandidateTaskRow(NamedTuple):
     """A task of a candidate unit: unsent, or gone to somebody."""
 
@@ -134,67 +102,6 @@ REPORT_TAKEN = Query(
     WHERE id = :task_id
     """,
 )
-QUEUES = Query(
-    "queues",
-    "stages that have tasks to send and fit a host, the most urgent first",
-    """
-    SELECT q.*, COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
-           COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
-    FROM (
-        SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.memory_bytes, s.profile, s.subject,
-               b.priority, s.migrates, s.homogeneous, s.ops_weight, s.ops_total, s.ops_square
-        FROM stage s JOIN batch b ON b.id = s.batch_id
-        WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
-        ORDER BY b.priority DESC, s.id LIMIT :limit
-    ) AS q
-    LEFT JOIN speed own ON own.subject = q.subject AND own.host_id = :host_id
-    LEFT JOIN speed fleet ON fleet.subject = q.subject AND fleet.host_id = 0
-    ORDER BY q.priority DESC, q.id
-    """,
-    QueueRow._make,
-)
-QUEUES_UNFIT = Query(
-    "queues_unfit",
-    "why there is nothing for a host: stages with tasks that ask for more memory or another engine",
-    """
-    SELECT s.profile, s.memory_bytes, SUM(s.created - s.assimilated - s.failed - s.cancelled)
-    FROM stage s WHERE s.dispatchable = 1
-    GROUP BY s.profile, s.memory_bytes ORDER BY s.memory_bytes LIMIT :limit
-    """,
-    lambda row: (str(row[0]), int(row[1]), int(row[2])),
-)
-
-CANDIDATES = Query(
-    "candidates",
-    "the head of a stage's queue for a host: what is reserved for the proven if it is, then begun "
-    "units, then fresh ones, no more than a limit in all",
-    """
-    SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
-        WHERE stage_id = :stage_id AND rank = 2 AND n_unsent > 0 ORDER BY id LIMIT :reserved
-        {lock_free}) AS reserved
-    UNION ALL SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
-        WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
-        {lock_free}) AS begun
-    UNION ALL SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
-        WHERE stage_id = :stage_id AND rank = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
-        {lock_free}) AS fresh
-    LIMIT :limit
-    """,
-    CandidateRow._make,
-)
-CANDIDATES_FROM = Query(
-    "candidates_from",
-    "units of a rank from some point on, when the head of the queue holds none for this host",
-    """
-    SELECT id, rank, bound_to FROM work_unit
-    WHERE stage_id = :stage_id AND rank = :rank AND n_unsent > 0 AND id >= :point
-    ORDER BY id LIMIT :limit {lock_free}
-    """,
-    CandidateRow._make,
-)
 CANDIDATE_TASKS = Query(
     "candidate_tasks",
     "who has or had tasks of the candidates; read after the units are locked, so that it holds",
@@ -203,28 +110,6 @@ CANDIDATE_TASKS = Query(
     WHERE unit_id {in:unit_ids} ORDER BY unit_id, n
     """,
     CandidateTaskRow._make,
-)
-QUEUE_BOUNDS = Query(
-    "queue_bounds",
-    "the first and last begun unit of a stage's queue",
-    """
-    SELECT
-        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0
-         ORDER BY id LIMIT 1),
-        (SELECT id FROM work_unit WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0
-         ORDER BY id DESC LIMIT 1)
-    """,
-    lambda row: (row[0], row[1]),
-)
-QUEUE_LENGTH = Query(
-    "queue_length",
-    "whether a stage has any task to send at all, and how many units wait, counted up to a limit",
-    """
-    SELECT COUNT(*) FROM (
-        SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT :limit
-    ) AS waiting
-    """,
-    lambda row: int(row[0]),
 )
 TASKS_SENT = Query(
     "tasks_sent",
