@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo serve test check format simulate fuzz wasi-programs numpy-grid runtime bench
+.PHONY: help env demo serve test check format simulate mutate fuzz wasi-programs numpy-grid runtime bench
 .PHONY: same clean
 
 help: ## show this text
@@ -43,6 +43,10 @@ test: check ## everything that must hold before a change lands
 
 simulate: $(STAMP) ## a whole project under faults and cheats, by seed (SEEDS=1000 START=0)
 	@$(PY) -m tests.simulation --workers 2 --seeds $(or $(SEEDS),1000) --start $(or $(START),0)
+
+mutate: $(STAMP) ## do tests notice small changes of domain/? (MODULES="quorum unit")
+	@$(PY) -c 'import mutmut' 2>/dev/null || $(PY) -m pip install --quiet -e ".[mutate]"
+	@$(PY) -m tests.mutation $(MODULES)
 
 fuzz: $(STAMP) ## feed the readers of foreign bytes with rubbish for ten minutes (SECONDS=600)
 	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet -e ".[fuzz]" || true

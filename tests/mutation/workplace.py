@@ -1,0 +1,90 @@
+"""Where mutants are made: packages side by side, the tests that concern them, settings."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PLACE = ROOT / "build" / "mutation"
+DOMAIN = ROOT / "server" / "idlegrid_server" / "domain"
+TESTS = ("tests/unit", "tests/property")
+PACKAGES = ("server/idlegrid_server", "shared/idlegrid_shared")
+
+SETTINGS = """\
+[tool.mutmut]
+source_paths = ["idlegrid_server"]
+only_mutate = [{only}]
+also_copy = ["idlegrid_shared", "tests", "conftest.py"]
+pytest_add_cli_args_test_selection = [{tests}]
+pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-x"]
+
+[tool.pytest.ini_options]
+addopts = "--import-mode=importlib"
+pythonpath = ["."]
+filterwarnings = ["error", "ignore::DeprecationWarning", "ignore::ResourceWarning"]
+"""
+
+#: A test that fails need not find the smallest example: that it failed is all that is asked.
+CONFTEST = """\
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutation",
+    phases=(Phase.explicit, Phase.generate),
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("mutation")
+"""
+
+
+def domain_tests() -> list[str]:
+    """The files of pure tests that concern the domain."""
+    found = []
+    for folder in TESTS:
+        for path in sorted((ROOT / folder).glob("test_*.py")):
+            text = path.read_text(encoding="utf-8")
+            if "idlegrid_server.domain" in text or "grid_model" in text or "unit_story" in text:
+                found.append(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def modules(only: list[str]) -> list[str]:
+    """The modules of the domain that have code, or those of them that were asked for."""
+    names = [path.stem for path in sorted(DOMAIN.glob("*.py")) if path.stem != "__init__"]
+    unknown = set(only) - set(names)
+    if unknown:
+        raise SystemExit(f"no such module of the domain: {', '.join(sorted(unknown))}")
+    return only or names
+
+
+def prepare(only: list[str]) -> Path:
+    """Bring the folder up to date with the sources; what was found out before stays."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    for package in PACKAGES:
+        _copy(ROOT / package, PLACE / Path(package).name)
+    _copy(ROOT / "tests", PLACE / "tests", only={"unit", "property"})
+    (PLACE / "tests" / "__init__.py").touch()
+    names = modules(only)
+    text = SETTINGS.format(
+        only=", ".join(f'"idlegrid_server/domain/{name}.py"' for name in names),
+        tests=", ".join(f'"{path}"' for path in domain_tests()),
+    )
+    (PLACE / "pyproject.toml").write_text(text, encoding="utf-8")
+    (PLACE / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    # mutmut copies what is not mutated once only: old copies would be tested against new code.
+    for stale in ("tests", "idlegrid_shared"):
+        shutil.rmtree(PLACE / "mutants" / stale, ignore_errors=True)
+    return PLACE
+
+
+def _copy(source: Path, target: Path, only: set[str] | None = None) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    if only is None:
+        shutil.copytree(source, target, ignore=ignore)
+        return
+    for name in sorted(only):
+        shutil.copytree(source / name, target / name, ignore=ignore)
