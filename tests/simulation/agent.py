@@ -22,10 +22,12 @@ from idlegrid_client.runner.runner import Post, Runner
 from idlegrid_client.store_state import LoadedProject, load_invitation
 from idlegrid_client.transfer.pool import TransferPool, Work
 from idlegrid_client.verify import Trust
+from idlegrid_shared.box.order import BoxOrder
+from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.wire import EnrolReply, EnrolRequest, ExchangeReply, Machine
 
-from .cheating import say_it_again
+from .cheating import tampered
 from .mix import TAMPERED
 
 if TYPE_CHECKING:
@@ -52,10 +54,12 @@ class SimContact(Contact):
 
     def send(self, order: SendExchange, tasks: TasksById) -> None:
         """Write the request down, and let it go."""
-        if not order.again:
-            self._write_down(order, tasks)
-            if self.host.behaviour.kind in TAMPERED:
-                self._store(say_it_again(self.host, self._exchange))
+        try:
+            self._prepare(order, tasks)
+        except OSError as error:
+            refusal = error
+            self._guarded(lambda: _raise(refusal))
+            return
         stored = self._exchange
         line = self._line()
         reach("exchange.sent.before")
@@ -75,6 +79,12 @@ class SimContact(Contact):
             return self._take(order, reply)
 
         self._ask(call, take)
+
+    def _prepare(self, order: SendExchange, tasks: TasksById) -> None:
+        if not order.again:
+            self._write_down(order, tasks)
+            if self.host.behaviour.kind in TAMPERED:
+                self._store(tampered(self.host, self._exchange))
 
     def enrol(self, order: Enrol, machine: Machine) -> None:
         """Introduce the device."""
@@ -99,6 +109,10 @@ class SimContact(Contact):
             self._guarded(talk)
 
         self.host.network.ask(call, self.host.if_alive(then))
+
+
+def _raise(error: Exception) -> Event:
+    raise error
 
 
 def _enrolled(fingerprint: str, reply: EnrolReply) -> Event:
@@ -136,8 +150,14 @@ class SimRunner(Runner):
         post: Post,
     ) -> None:
         """Finish after as long as the host's behaviour says."""
+        self._host.on_start(self._host)
         run = runner_module._Run(self, project, task, trust, releases, post)
-        run._sandbox = self._host.behaviour.compute  # type: ignore[method-assign]
+
+        def compute(job: BoxOrder) -> Outcome:
+            self._host.on_run(self._host, task, job)
+            return self._host.behaviour.compute(job)
+
+        run._sandbox = compute  # type: ignore[method-assign]
         mark = object()
         self._going[task.key] = mark
 
@@ -181,7 +201,7 @@ class SimAgent(Agent):
     def __init__(self, host: "SimHost", data: DataFolder) -> None:
         self._host = host
         options = AgentOptions(
-            cores=CORES, memory_bytes=MEMORY_BYTES, clock=host.world.clock, rng=host.world.rng
+            cores=CORES, memory_bytes=MEMORY_BYTES, clock=host.clock, rng=host.world.rng
         )
         super().__init__(data, options, SimRunner(host, data))
 

@@ -1,7 +1,8 @@
 """Changed clients: they report what they were ever given, again, and long after its time.
 
 A `double` does it at random. A `cheat` is silent until it was given the same work unit twice, then
-reports both copies with the same lie: alone it would be a quorum of two.
+reports both copies with the same lie: alone it would be a quorum of two. A `flood` asks for more
+than any limit allows.
 
 What it says goes into the ordinary request, under its own valid signature: only the server can
 tell that a report is late, second, or not wanted.
@@ -18,12 +19,49 @@ from idlegrid_client.store_state import StoredExchange
 from idlegrid_client.transfer.http import compress
 from idlegrid_shared.documents import TaskDescriptor
 from idlegrid_shared.manifest import ManifestEntry, make_manifest
-from idlegrid_shared.wire import INLINE_BYTES_MAX, ExchangeRequest, InlineFile, Report
+from idlegrid_shared.wire import (
+    BODY_BYTES_MAX,
+    HELD_MAX,
+    INLINE_BYTES_MAX,
+    WANT_MAX,
+    ExchangeRequest,
+    InlineFile,
+    Report,
+)
 
 if TYPE_CHECKING:
     from .host import SimHost
 
+FLOODS = 0.3  # share of a flood's requests that are too large
 AGAIN_MAX = 4  # reports added to one request
+
+
+def tampered(host: "SimHost", stored: StoredExchange) -> StoredExchange:
+    """What a changed client sends in place of the request that was just written down."""
+    if host.behaviour.kind == "flood":
+        return flood(host, stored)
+    return say_it_again(host, stored)
+
+
+def flood(host: "SimHost", stored: StoredExchange) -> StoredExchange:
+    """Now and then a body beyond every limit, small as it may look on the wire."""
+    rng = host.world.rng
+    if rng.random() > FLOODS:
+        return stored
+    plain = gzip.decompress(stored.body) if stored.encoding else stored.body
+    request = msgspec.json.decode(plain, type=ExchangeRequest)
+    kind = rng.choice(("bomb", "held", "want"))
+    if kind == "bomb":
+        body = gzip.compress(plain[:-1] + b" " * BODY_BYTES_MAX + b"}", 1)
+        return msgspec.structs.replace(stored, body=body, encoding="gzip")
+    if kind == "held":
+        held = tuple(f"task_{i:020d}" for i in range(HELD_MAX + 1))
+        changed = msgspec.structs.replace(request, held=held)
+    else:
+        want = msgspec.structs.replace(request.want, tasks=WANT_MAX + 1)
+        changed = msgspec.structs.replace(request, want=want)
+    body, encoding = compress(msgspec.json.encode(changed))
+    return msgspec.structs.replace(stored, body=body, encoding=encoding)
 
 
 def say_it_again(host: "SimHost", stored: StoredExchange) -> StoredExchange:

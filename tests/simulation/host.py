@@ -1,34 +1,46 @@
 """A volunteer's machine: disk, address, behaviour, and the client that lives and dies on it."""
 
+import errno
 import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from nacl.signing import SigningKey
 
+from idlegrid_client.agent_loop import LOOK_ROUND_S
 from idlegrid_client.attach import Introduction, join
 from idlegrid_client.core.event import Timer
 from idlegrid_client.core.instruction import ForgetTask
+from idlegrid_client.core.limit import HEARTBEAT_S
 from idlegrid_client.core.model import DELIVERING, TaskState
+from idlegrid_client.faults import WRITTEN
 from idlegrid_client.layout import DataFolder
 from idlegrid_client.transfer.http import Server
 from idlegrid_client.verify import open_trust
+from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import Receipt, TaskDescriptor
 from idlegrid_shared.keyfile import save_key
-from idlegrid_shared.signing import Signed
+from idlegrid_shared.signing import Kind, SignatureError, Signed, open_document, public_hex
 from idlegrid_shared.wire import ExchangeReply
 
 from .agent import SimAgent
 from .behaviour import Behaviour
 from .mix import TAMPERED
 from .network import URL, Network
-from .world import World
+from .world import US, World
 
 POINTS_UNTIL_KILL = 15
+#: Where a client writes to its disk.
+FILLING = frozenset(f"{what}.{step}" for what in WRITTEN for step in ("before", "written"))
+TOO_FAR_S = 5 * 86_400.0  # a clock that is so far ahead: signatures may seem to have run out
+
+
+D = TypeVar("D", Receipt, TaskDescriptor)
 
 
 class ClientKilled(BaseException):
@@ -56,6 +68,10 @@ class SimHost:
         self.offers: dict[str, TaskDescriptor] = {}
         self.forgotten: list[tuple[str, str]] = []  # finished tasks that were deleted, and why
         self.on_deletion: Callable[[SimHost, str], None] = lambda host, task: None
+        self.on_receipt: Callable[[SimHost, Receipt], None] = lambda host, receipt: None
+        self.on_start: Callable[[SimHost], None] = lambda host: None
+        self.on_run: Callable[[SimHost, TaskState, BoxOrder], None] = lambda host, task, job: None
+        self.skew = 0  # µs that its clock is ahead
         self._fuse: int | None = None
         self._soon = False
         self._timer = 0
@@ -97,6 +113,7 @@ class SimHost:
 
     def reached(self, point: str) -> None:
         """The fault hook, while this host's code runs."""
+        self._trouble(point)
         if self._fuse is None:
             return
         if self._fuse == 0:
@@ -104,6 +121,32 @@ class SimHost:
             self.world.tell(f"{self.name} is killed at {point}")
             raise ClientKilled(point)
         self._fuse -= 1
+
+    def _trouble(self, point: str) -> None:
+        """Its disk has no room now. The client insists, and nothing else happens on it."""
+        if point not in FILLING:
+            return
+        if self.world.chance(self.network.faults.client_full):
+            self.world.tell(f"the disk of {self.name} is full at {point}")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def clock(self) -> int:
+        """µs UTC, as this machine has it."""
+        return self.world.now + self.skew
+
+    def set_clock(self, skew: int) -> None:
+        """The clock jumps; who sleeps until a time looks at the clock now and then."""
+        self.world.tell(f"the clock of {self.name} is now {skew / US:.0f} s ahead")
+        self.skew = skew
+        self._timer = 0
+        self.world.after(LOOK_ROUND_S, self.if_alive(self._look_round))
+
+    def _look_round(self) -> None:
+        assert self.agent is not None
+        now = self.clock()
+        set_back = self.agent.wait_until - now > (HEARTBEAT_S + LOOK_ROUND_S) * US
+        if now >= self.agent.wait_until or set_back:
+            self.agent.handle(Timer())
 
     def die(self, pause_s: float | None) -> None:
         """The process is gone; None = the machine never comes back."""
@@ -173,7 +216,7 @@ class SimHost:
         if self._timer == when:
             return
         self._timer = when
-        self.world.at(when, self.if_alive(functools.partial(self._ring, when)))
+        self.world.at(when - self.skew, self.if_alive(functools.partial(self._ring, when)))
 
     def _ring(self, when: int) -> None:
         if self._timer == when and self.agent is not None:
@@ -187,13 +230,24 @@ class SimHost:
         return self.network.line(key, self.address, breaks=breaks)
 
     def note_reply(self, reply: ExchangeReply) -> None:
-        """Keep the receipts: what they promise is checked in the end. And the tasks."""
+        """Keep the receipts: what they promise is checked. And the tasks. Only what is genuine."""
         for offer in reply.tasks:
-            task = msgspec.json.decode(offer.descriptor.body, type=TaskDescriptor)
-            self.offers[task.task] = task
+            if (task := self._genuine("task", offer.descriptor, TaskDescriptor)) is not None:
+                self.offers[task.task] = task
         for answer in reply.answers:
-            if answer.receipt is not None:
-                self.receipts.append(msgspec.json.decode(answer.receipt.body, type=Receipt))
+            if answer.receipt is None:
+                continue
+            receipt = self._genuine("receipt", answer.receipt, Receipt)
+            if receipt is not None:
+                self.receipts.append(receipt)
+                self.on_receipt(self, receipt)
+
+    def _genuine(self, kind: Kind, signed: Signed, document: type[D]) -> D | None:
+        online = public_hex(self.network.server.project.online_key)
+        try:
+            return open_document(kind, signed, document, key=online)
+        except SignatureError:
+            return None
 
     def note_forgotten(self, order: ForgetTask) -> None:
         """A finished result is about to be deleted: the rule is looked at at once."""
@@ -204,8 +258,13 @@ class SimHost:
 
     @property
     def counts(self) -> bool:
-        """Whether all must end well for it: it is there, and its client is the one we made."""
-        return not self.gone and self.behaviour.kind not in TAMPERED
+        """Whether all must end well for it: it is there, its client is the one we made, and its
+        clock is not so wrong that it rightly believes nobody."""
+        return (
+            not self.gone
+            and self.behaviour.kind not in TAMPERED
+            and abs(self.skew) < TOO_FAR_S * US
+        )
 
     def waiting(self) -> list[TaskState]:
         """Finished tasks that have no receipt yet."""

@@ -3,22 +3,33 @@
 The store's own recount runs too; what is asked here does not use its code, nor the domain's.
 """
 
+import gzip
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
+import requests
 
+from idlegrid_client.contact import EXCHANGE_PATH
+from idlegrid_client.core.model import TaskState
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.recount import recount
-from idlegrid_shared.documents import Policy
+from idlegrid_server.web.public_id import PublicIdError
+from idlegrid_shared.box.order import BoxOrder
+from idlegrid_shared.documents import TIMESTAMP_LIFE_S, Policy, Receipt
 from idlegrid_shared.manifest import parse_manifest
 from idlegrid_shared.seeds import unit_seed
+from idlegrid_shared.wire import BODY_BYTES_MAX, HELD_MAX, REPORTS_MAX
 
 from .behaviour import right_manifest
 from .host import SimHost
 from .mix import LYING, Mix
-from .server import SimServer
+from .project import program_hash
+from .server import Reply, SimServer
 from .world import US, BrokenRule
+
+CLOCKS_APART_US = 2 * 3_600 * US  # by so much clocks may jump between a reply and a start
 
 
 def rows(db: Connection, sql: str, *values: object) -> list[tuple[object, ...]]:
@@ -127,6 +138,22 @@ class Watch:
             "a result that came in the first half of its time lost credit",
         )
 
+    def at_reply(self, asked: requests.PreparedRequest, reply: Reply) -> None:
+        """What is beyond a limit is refused, however small it looks on the wire."""
+        body = asked.body if isinstance(asked.body, bytes) else b""
+        if not (asked.path_url.startswith(EXCHANGE_PATH) and reply[0] == 200):
+            return
+        if asked.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        demand(
+            [f"{len(body)} bytes"] if len(body) > BODY_BYTES_MAX else [],
+            "a body was taken that is larger than its limit",
+        )
+        request = msgspec.json.decode(body)
+        for part, most in (("held", HELD_MAX), ("reports", REPORTS_MAX)):
+            count = len(request.get(part) or ())
+            demand([f"{count} {part}"] if count > most else [], "a list beyond its limit was taken")
+
     def at_exchange(self, point: str) -> None:
         """A host is given tasks only up to its cap, as it stood around this very exchange.
 
@@ -156,7 +183,10 @@ def check_deletion(server: SimServer, host: SimHost, task: str) -> None:
         return
     if host.behaviour.kind == "restored":
         return  # a restored machine took a new key: its old key's tasks are another's by then
-    task_id = server.task_id(task)
+    try:
+        task_id = server.task_id(task)
+    except PublicIdError:
+        return  # somebody on the way made it up, and the server knows of no such task
     with server.reading() as db:
         found = rows(
             db,
@@ -170,19 +200,50 @@ def check_deletion(server: SimServer, host: SimHost, task: str) -> None:
     )
 
 
-def check_receipts(server: SimServer, host: SimHost) -> None:
+def check_receipt(server: SimServer, host: SimHost, receipt: Receipt) -> None:
     """A receipt given ⇒ that result is stored, with bytes that match their hashes."""
     with server.reading() as db:
-        for receipt in host.receipts:
-            task_id = server.task_id(receipt.task)
-            found = rows(db, "SELECT manifest FROM task WHERE id = ?", task_id)
-            manifest = found[0][0] if found else None
-            demand(
-                [receipt.task] if (manifest or b"").hex() != receipt.manifest else [],  # type: ignore[attr-defined]
-                "a receipt was given for a result that is not stored",
-            )
-            if manifest:
-                demand(missing_files(server, db, manifest), "a receipted file is not whole")  # type: ignore[arg-type]
+        task_id = server.task_id(receipt.task)
+        found = rows(db, "SELECT manifest FROM task WHERE id = ?", task_id)
+        manifest = found[0][0] if found else None
+        demand(
+            [receipt.task] if (manifest or b"").hex() != receipt.manifest else [],  # type: ignore[attr-defined]
+            "a receipt was given for a result that is not stored",
+        )
+        if manifest:
+            demand(missing_files(server, db, manifest), "a receipted file is not whole")  # type: ignore[arg-type]
+
+
+def check_expiry(server: SimServer, host: SimHost) -> None:
+    """Nothing runs on the word of a timestamp that has expired, as this host's clock has it."""
+    late_us = host.clock() - server.clock() - TIMESTAMP_LIFE_S * US
+    demand(
+        [f"{host.name}: {late_us / US:.0f} s after its end"] if late_us > CLOCKS_APART_US else [],
+        "a task was started although the project's timestamp had expired",
+    )
+
+
+def check_order(server: SimServer, host: SimHost, task: TaskState, order: BoxOrder) -> None:
+    """What runs is the published program, on the arguments and the seed of its own unit."""
+    entry = order.program.module
+    found = hashlib.sha256(Path(order.places[entry.sha256]).read_bytes()).hexdigest()
+    demand(
+        [f"{host.name}: {task.id}"] if {entry.sha256, found} != {program_hash()} else [],
+        "a program was run that is not the one that was published",
+    )
+    with server.reading() as db:
+        ((args, idx, stage, seed),) = rows(
+            db,
+            "SELECT u.args, u.idx, s.idx, b.seed FROM task t JOIN work_unit u ON u.id = t.unit_id"
+            " JOIN stage s ON s.id = u.stage_id JOIN batch b ON b.id = u.batch_id WHERE t.id = ?",
+            server.task_id(task.id),
+        )
+    same = list(order.args) == msgspec.json.decode(str(args)) and order.seed == unit_seed(
+        seed,  # type: ignore[arg-type]
+        stage,  # type: ignore[arg-type]
+        idx,  # type: ignore[arg-type]
+    )
+    demand([] if same else [f"{host.name}: {task.id}"], "a task was run that nobody ordered so")
 
 
 def missing_files(server: SimServer, db: Connection, manifest: bytes) -> list[str]:
@@ -239,7 +300,8 @@ def check_end(server: SimServer, hosts: list[SimHost], mix: Mix) -> None:
                 [f"{host.name}: {t.id} {t.phase}; {t.story()}" for t in host.waiting()],
                 "a finished result never got its receipt",
             )
-        check_receipts(server, host)
+        for receipt in host.receipts:
+            check_receipt(server, host, receipt)
 
 
 def check_recovered(server: SimServer, since: int) -> None:
@@ -272,14 +334,16 @@ def check_deadlines(server: SimServer, now: int, late_us: int) -> None:
 
 
 def _right_science(db: Connection, mix: Mix) -> None:
-    """Liars here never agree with each other: with a quorum of two or more nothing false stands."""
+    """Only a ring agrees on a lie: where it is smaller than the quorum, nothing false stands."""
+    ring = mix.hosts.count("ring")
     for unit_id, manifest, args, idx, stage, seed, policy in rows(
         db,
         "SELECT u.id, u.canonical_manifest, u.args, u.idx, s.idx, b.seed, s.policy"
         " FROM work_unit u JOIN stage s ON s.id = u.stage_id JOIN batch b ON b.id = u.batch_id"
         " WHERE u.state = 'assimilated' AND s.placement = 'grid'",
     ):
-        if msgspec.json.decode(str(policy), type=Policy).quorum < 2 and LYING & set(mix.hosts):
+        quorum = msgspec.json.decode(str(policy), type=Policy).quorum
+        if ring >= quorum or (quorum < 2 and LYING & set(mix.hosts)):
             continue
         right = right_manifest(
             msgspec.json.decode(str(args)),

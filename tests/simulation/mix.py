@@ -9,12 +9,28 @@ from typing import Literal
 
 from idlegrid_shared.documents import Policy
 
-Kind = Literal["honest", "flaky", "liar", "ghost", "slow", "double", "cheat", "restored"]
-ODD_KINDS: tuple[Kind, ...] = ("flaky", "liar", "ghost", "slow", "double", "cheat", "restored")
-#: Who returns false results; alone or each for himself, never in agreement with another.
-LYING: frozenset[Kind] = frozenset({"liar", "cheat"})
+Kind = Literal[
+    "honest",
+    "flaky",  # its runs fail now and then
+    "liar",  # false results now and then, each for himself
+    "burst",  # honest for a while, then nothing but lies for a while
+    "ring",  # false results on the same units, and all of a ring say the same
+    "ghost",  # gone for ever after a while
+    "slow",  # takes many times as long, misses deadlines
+    "double",  # a changed client: reports again what it reported
+    "cheat",  # a changed client: reports two copies with the same lie
+    "flood",  # a changed client: requests that are far too large
+    "restored",  # its disk goes back to what it was
+    "clock",  # its clock is wrong
+]
+ODD_KINDS: tuple[Kind, ...] = (
+    *("flaky", "liar", "burst", "ring", "ghost", "slow"),
+    *("double", "cheat", "flood", "restored", "clock"),
+)
+#: Who returns false results.
+LYING: frozenset[Kind] = frozenset({"liar", "burst", "ring", "cheat"})
 #: Whose client was changed: safety holds against them, but receipts are promised to others only.
-TAMPERED: frozenset[Kind] = frozenset({"double", "cheat"})
+TAMPERED: frozenset[Kind] = frozenset({"double", "cheat", "flood"})
 
 #: The versions of the app that batches choose from, by their policy.
 POLICIES: dict[str, Policy] = {
@@ -38,11 +54,17 @@ class Faults:
     duplicate: float = 0.0
     delay_s: float = 0.05  # mean of each way
     reorder: float = 0.0  # share of messages that take up to a minute
-    transfer: float = 0.0  # downloads and uploads that break
+    transfer: float = 0.0  # downloads and uploads that break, before, amid or after the bytes
+    tamper: float = 0.0  # replies in which somebody on the way changed what is signed or hashed
     lost_wake: float = 0.0
+    double_wake: float = 0.0
+    busy: float = 0.0  # commands that find the database locked
+    full: float = 0.0  # writes for which the server's disk has no room
+    client_full: float = 0.0  # the same of a client's
     interleave: float = 0.0  # passes between whose plan and commit other things happen
     server_kill_s: float = 0.0
     client_kill_s: float = 0.0
+    clock_jump_s: float = 0.0
 
 
 CALM = Faults()
@@ -75,6 +97,7 @@ class Mix:
     task_s: float  # mean time that a task computes
     sweep_s: float
     vouched: bool = False  # hosts that do not lie count as proven from the start
+    traits: bool = False  # hosts are as fast, and as often off, as those of the literature
 
     def __str__(self) -> str:
         """One line for a failure's report."""
@@ -88,7 +111,7 @@ class Mix:
 
 def draw_mix(rng: random.Random) -> Mix:
     """The mix of a seed; draws from ``rng`` only."""
-    odd = rng.choices(ODD_KINDS, k=rng.randint(0, 4))
+    odd = rng.choices(_some_kinds(rng), k=rng.randint(0, 4))
     hosts: tuple[Kind, ...] = (*("honest" for _ in range(rng.randint(4, 5))), *odd)
     distinct: Distinct = ("host",) if rng.random() < 0.3 else ("host", "account", "subnet")
     return Mix(
@@ -101,7 +124,14 @@ def draw_mix(rng: random.Random) -> Mix:
         task_s=rng.choice((10.0, 40.0, 90.0)),
         sweep_s=rng.choice((5.0, 20.0)),
         vouched=rng.random() < 0.5,
+        traits=rng.random() < 0.4,
     )
+
+
+def _some_kinds(rng: random.Random) -> tuple[Kind, ...]:
+    """Of all adversaries some; one seed in five has a single kind, several of it."""
+    most = 1 if rng.random() < 0.2 else len(ODD_KINDS)
+    return tuple(rng.sample(ODD_KINDS, rng.randint(1, most)))
 
 
 def _draw_batch(rng: random.Random, place: int) -> BatchMix:
@@ -126,11 +156,14 @@ def _draw_batch(rng: random.Random, place: int) -> BatchMix:
 
 
 def _draw_faults(rng: random.Random) -> Faults:
-    def some(high: float, off: float = 0.4) -> float:
+    """Most faults are off in most seeds, so that each also meets the others' absence."""
+    off = rng.choice((0.2, 0.5, 0.8))
+
+    def some(high: float) -> float:
         return 0.0 if rng.random() < off else rng.uniform(0.02, high)
 
     def between(low: float, high: float) -> float:
-        return 0.0 if rng.random() < 0.4 else rng.uniform(low, high)
+        return 0.0 if rng.random() < off else rng.uniform(low, high)
 
     return Faults(
         drop_request=some(0.3),
@@ -139,8 +172,14 @@ def _draw_faults(rng: random.Random) -> Faults:
         delay_s=rng.choice((0.01, 0.2, 3.0)),
         reorder=some(0.3),
         transfer=some(0.4),
+        tamper=some(0.2),
         lost_wake=some(1.0),
+        double_wake=some(0.5),
         interleave=some(0.7),
+        busy=some(0.1),
+        full=some(0.1),
+        client_full=some(0.2),
         server_kill_s=between(20, 200),
         client_kill_s=between(20, 200),
+        clock_jump_s=between(60, 400),
     )

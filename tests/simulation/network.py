@@ -19,6 +19,7 @@ from idlegrid_client.transfer.http import (
 )
 
 from .mix import Faults
+from .tampering import falsified
 
 if TYPE_CHECKING:
     from .server import SimServer
@@ -43,7 +44,7 @@ class Network:
     def line(self, key: Any, address: str, *, breaks: bool) -> Server:
         """The client's end of a connection. ``breaks``: it may break in the middle of a call."""
         line = Server(URL, key)
-        line._session.mount("http://", Wire(self, address, breaks=breaks))
+        line._session.mount("http://", Wire(self, address, breaks=breaks, watched=True))
         return line
 
     def ask(self, call: Callable[[], Any], then: Callable[[Any, Exception | None], None]) -> None:
@@ -90,10 +91,13 @@ def _outcome(call: Callable[[], Any]) -> Outcome:
 
 
 class Wire(BaseAdapter):
-    """Where `requests` would open a socket."""
+    """Where `requests` would open a socket. ``watched``: somebody on the way may change replies."""
 
-    def __init__(self, network: Network, address: str, *, breaks: bool) -> None:
+    def __init__(
+        self, network: Network, address: str, *, breaks: bool, watched: bool = False
+    ) -> None:
         super().__init__()
+        self.watched = watched
         self.network = network
         self.address = address
         self.breaks = breaks
@@ -104,15 +108,19 @@ class Wire(BaseAdapter):
         """One request to the server as it is now."""
         world, faults = self.network.world, self.network.faults
         breaks = self.breaks and world.chance(faults.transfer)
-        before = breaks and world.chance(0.3)
-        if before:
+        if breaks and world.chance(0.3):
             raise requests.ConnectionError("the line broke before anything came through")
-        reply = self.network.server.serve(request, self.address)
+        cut = None
+        if breaks and request.method != "GET" and world.chance(0.5):
+            cut = world.rng.randrange(1 + len(request.body or b""))
+        reply = self.network.server.serve(request, self.address, cut=cut)
         if reply is None:
             raise requests.ConnectionError("the server is not there, or not any more")
         status, headers, data = reply
         if breaks and request.method != "GET":
             raise requests.ConnectionError("the line broke before the answer came")
+        if self.watched and world.chance(faults.tamper):
+            data = falsified(data, headers, world.rng)
         response = requests.Response()
         response.status_code = status
         response.headers = CaseInsensitiveDict(headers)

@@ -68,6 +68,12 @@ def copy_project(to: Path) -> Project:
     return open_project(to)
 
 
+@functools.cache
+def program_hash() -> str:
+    """SHA-256 (hex) of the only program that was ever published."""
+    return hashlib.sha256(module(COMBINE)).hexdigest()
+
+
 def token(project: Project) -> str:
     """The admin's API token."""
     return project.layout.admin_token.read_text().strip()

@@ -11,10 +11,23 @@ from unittest import mock
 
 import idlegrid_client.faults
 import idlegrid_server.faults
+from idlegrid_client import agent_loop
+from idlegrid_server.whatif.population import Published
+from idlegrid_server.whatif.timeline import Timeline
 
 from .behaviour import Behaviour
 from .host import Known, SimHost, client_reached
-from .invariant import Watch, check_deadlines, check_deletion, check_end, check_recovered, rows
+from .invariant import (
+    Watch,
+    check_deadlines,
+    check_deletion,
+    check_end,
+    check_expiry,
+    check_order,
+    check_receipt,
+    check_recovered,
+    rows,
+)
 from .mix import CALM, LYING, Mix, draw_mix
 from .network import Network
 from .project import copy_project, scratch, token
@@ -27,6 +40,12 @@ HEAL_S = 5 * 3_600.0  # deadlines, and a backoff of an hour, several times over
 STEPS_MAX = 200_000
 GHOST_AFTER_S = 120.0
 VOUCH_EVERY_S = 60.0
+DAY_S = 86_400.0
+WRONG_CLOCKS_S = (-30 * DAY_S, -2 * DAY_S, -900.0, 900.0, 2 * DAY_S, 8 * DAY_S, 400 * DAY_S)
+JUMP_S = (-3_600.0, 3_600.0)  # of a host's clock
+SERVER_JUMP_S = (-120.0, 120.0)
+#: A day of a host that comes and goes takes so long here.
+SHORT_DAY_S = 1_200.0
 
 
 @dataclass
@@ -79,7 +98,10 @@ def run_seed(seed: int, mix: Mix | None = None) -> Told:
 @contextmanager
 def _no_sync() -> Iterator[None]:
     """No power goes off here, only processes die: what was written stays written."""
-    with mock.patch.object(os, "fsync", return_value=None):
+    with (
+        mock.patch.object(os, "fsync", return_value=None),
+        mock.patch.object(agent_loop, "DISK_RETRY_S", 0.0),
+    ):
         yield
 
 
@@ -100,13 +122,19 @@ class Simulation:
             address = f"10.0.{subnet}.{number + 1}"
             host = SimHost(self.network, behaviour, root / f"host{number}", address, known)
             host.on_deletion = lambda host, task: check_deletion(self.server, host, task)
+            host.on_receipt = lambda host, receipt: check_receipt(self.server, host, receipt)
+            host.on_start = lambda host: check_expiry(self.server, host)
+            host.on_run = lambda host, task, job: check_order(self.server, host, task, job)
             self.hosts.append(host)
             self._plan_fate(host)
         self.scientists = [
             Scientist(self.network, token(project), batch, number)
             for number, batch in enumerate(mix.batches)
         ]
+        if mix.traits:
+            self._give_traits()
         self.watch = Watch(self.server, mix)
+        self.server.on_reply = self.watch.at_reply
         self.server.on_exchange = self.watch.at_exchange
         self.faulty = True
 
@@ -114,10 +142,35 @@ class Simulation:
         rng = self.world.rng
         if host.behaviour.kind == "ghost":
             self.world.after(rng.expovariate(1 / GHOST_AFTER_S), lambda: host.die(None))
+        if host.behaviour.kind == "clock":
+            host.set_clock(round(rng.choice(WRONG_CLOCKS_S) * US))
         if host.behaviour.kind == "restored":
             at = rng.uniform(30, 300)
             self.world.after(at, host.save_backup)
             self.world.after(at + rng.uniform(30, 300), host.restore_backup)
+
+    def _give_traits(self) -> None:
+        """Hosts are as fast and as often on as those that were counted; a day is short here."""
+        population, rng = Published(), self.world.rng
+        for host in self.hosts:
+            traits = population.draw(rng)
+            host.behaviour.speed = min(4.0, max(0.2, traits.speed))
+            line = Timeline(traits, 0.0, rng)
+            self._go_off(host, line, 0.0)
+
+    def _go_off(self, host: SimHost, line: Timeline, at: float) -> None:
+        """The host is switched off when its time is over, and on again when it comes."""
+        off, on = line.next_off(at, self.world.rng)
+        scale = SHORT_DAY_S / DAY_S
+
+        def act() -> None:
+            if self.faulty and not host.gone:
+                if host.agent is not None:
+                    host.die((on - off) * scale)
+                self._go_off(host, line, on)
+
+        if off * scale < self.mix.fault_time_s:
+            self.world.at(self.world.start + round(off * scale * US), act)
 
     def run(self) -> None:
         """Faults, then peace; rules are looked at all the time."""
@@ -131,8 +184,9 @@ class Simulation:
         while self.world.now < end and not self._is_over():
             self._go_on(self.world.now + round(LOOK_EVERY_S * US))
             late_us = round((2 * self.mix.sweep_s + 10) * US)
-            check_deadlines(self.server, self.world.now, late_us)
-            check_recovered(self.server, self.world.now - late_us)
+            now = self.server.clock()
+            check_deadlines(self.server, now, late_us)
+            check_recovered(self.server, now - late_us)
         self.watch.look()
         check_end(self.server, self.hosts, self.mix)
 
@@ -159,6 +213,19 @@ class Simulation:
                 rng.choice(self.hosts).arm()
                 self.world.after(rng.expovariate(1 / faults.client_kill_s), kill_client)
 
+        def jump() -> None:
+            if self.faulty:
+                place = rng.randrange(len(self.hosts) + 1)
+                if place == len(self.hosts):
+                    self.server.skew += round(rng.uniform(*SERVER_JUMP_S) * US)
+                    self.world.tell(f"the server's clock is {self.server.skew / US:.0f} s ahead")
+                else:
+                    host = self.hosts[place]
+                    host.set_clock(host.skew + round(rng.uniform(*JUMP_S) * US))
+                self.world.after(rng.expovariate(1 / faults.clock_jump_s), jump)
+
+        if faults.clock_jump_s:
+            self.world.after(rng.expovariate(1 / faults.clock_jump_s), jump)
         if faults.server_kill_s:
             self.world.after(rng.expovariate(1 / faults.server_kill_s), kill_server)
         if faults.client_kill_s:

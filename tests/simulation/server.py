@@ -5,7 +5,10 @@ which a test kills at fault points. A kill loses all memory; what was committed 
 """
 
 import contextlib
+import errno
 import functools
+import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -23,6 +26,7 @@ from idlegrid_server.pipeline.tools import Tools
 from idlegrid_server.pipeline.wake import QueueName
 from idlegrid_server.project import Project
 from idlegrid_server.store import LocalStore
+from idlegrid_server.store.command import StoreError
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.web.app import create_app
 from idlegrid_server.web.services import Keys, Services
@@ -34,11 +38,20 @@ from .world import BrokenRule, World
 Reply = tuple[int, dict[str, str], bytes]
 INTERLEAVED_MAX = 6
 EXCHANGE_POINTS = frozenset({"exchange.commit.before", "exchange.commit.after"})
+FILLING = frozenset(
+    {"files.write.before", "files.write.after", "files.upload.append.before", "files.sync.after"}
+)
 POINTS_UNTIL_KILL = 25  # a kill that is due strikes at one of so many next points
 
 
 class ServerKilled(BaseException):
     """The power went at a fault point."""
+
+
+def _locked() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return error
 
 
 class SimServer:
@@ -61,9 +74,11 @@ class SimServer:
         self.kills = 0
         self._asked: set[QueueName] = set()
         self.on_exchange: Callable[[str], None] = lambda point: None
+        self.on_reply: Callable[[requests.PreparedRequest, Reply], None] = lambda asked, reply: None
         self._broken: BrokenRule | None = None
         self._fuse: int | None = None
         self._nested = False
+        self.skew = 0  # µs that this machine's clock is ahead
         self.start()
         world.after(self.sweep_s, self._sweep)
 
@@ -79,7 +94,7 @@ class SimServer:
         self.tools = Tools(
             store=self.store,
             files=self.files,
-            clock=self.world.clock,
+            clock=self.clock,
             work=work,
             worker=f"compute-{self.life}",
             lease_us=round(self.config.passes.lease_s * 1e6),
@@ -90,7 +105,7 @@ class SimServer:
             files=self.files,
             uploads=PartialUploads(layout.uploads, self.files),
             checkpoints=CheckpointFolder(layout.checkpoints),
-            clock=self.world.clock,
+            clock=self.clock,
             keys=Keys(
                 online=self.project.online_key,
                 root_public=self.project.root_public,
@@ -104,6 +119,10 @@ class SimServer:
         self._client = Client(create_app(services))
         self.up = True
         self.life += 1
+
+    def clock(self) -> int:
+        """µs UTC, as this machine has it."""
+        return self.world.now + self.skew
 
     def arm(self) -> None:
         """Die at one of the next fault points."""
@@ -129,6 +148,8 @@ class SimServer:
                 self.on_exchange(point)
             except BrokenRule as error:
                 self._broken = error  # the application would answer 500 and say no more
+        if self.up:
+            self._trouble(point)
         if self._fuse is None or not self.up:
             return
         if self._fuse == 0:
@@ -136,6 +157,19 @@ class SimServer:
             self.world.tell(f"the server is killed at {point}")
             raise ServerKilled(point)
         self._fuse -= 1
+
+    def _trouble(self, point: str) -> None:
+        """The disk is full, or somebody else holds the database."""
+        chance, faults = self.world.chance, self.faults
+        if point == "store.command.before" and chance(faults.busy):
+            self.world.tell("the database is locked")
+            raise _locked()
+        if point == "store.commit.before" and chance(faults.full):
+            self.world.tell("the database's disk is full")
+            raise sqlite3.OperationalError("database or disk is full")
+        if point in FILLING and chance(faults.full):
+            self.world.tell(f"the disk is full at {point}")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _let_others_go_first(self) -> None:
         """Between a pass's snapshot and its commit, reports and the scientist's word come in."""
@@ -179,20 +213,26 @@ class SimServer:
 
     # --- requests
 
-    def serve(self, request: requests.PreparedRequest, address: str) -> Reply | None:
-        """Answer a request; None if nobody was there, or died over it."""
+    def serve(
+        self, request: requests.PreparedRequest, address: str, *, cut: int | None = None
+    ) -> Reply | None:
+        """Answer a request; None if nobody was there, or died over it.
+
+        ``cut``: the line breaks after so many bytes of the body.
+        """
         if not self.up:
             return None
         parts = urlsplit(request.url or "")
         body = request.body or b""
+        body = body if isinstance(body, bytes) else str(body).encode()
         with self._mortal():
             response = self._client.open(
                 path=parts.path,
                 query_string=parts.query,
                 method=request.method or "GET",
                 headers=[(k, v) for k, v in request.headers.items() if k != "Content-Length"],
-                data=body if isinstance(body, bytes) else str(body).encode(),
-                environ_overrides={"REMOTE_ADDR": address},
+                data=body[:cut],
+                environ_overrides={"REMOTE_ADDR": address, "CONTENT_LENGTH": str(len(body))},
             )
             with contextlib.closing(response):
                 reply = (response.status_code, dict(response.headers), response.get_data())
@@ -200,6 +240,7 @@ class SimServer:
                 raise self._broken
             if reply[0] == 500:
                 raise AssertionError(f"the server made a mistake: {reply[2]!r}")
+            self.on_reply(request, reply)
             return reply if self.up else None
         return None
 
@@ -238,6 +279,9 @@ class SimServer:
             self._asked.add(queue)
             delay = self.world.rng.expovariate(1 / 0.3)
             self.world.after(delay, functools.partial(self._round, queue, self.life))
+            if self.world.chance(self.faults.double_wake):
+                again = delay + self.world.rng.expovariate(1 / 0.3)
+                self.world.after(again, functools.partial(self._round, queue, self.life))
 
     def _round(self, queue: QueueName, life: int) -> None:
         if not self.up or life != self.life:
@@ -246,9 +290,9 @@ class SimServer:
             self.world.after(1.0, functools.partial(self._round, queue, life))
             return
         self._asked.discard(queue)
-        with self._mortal():
+        with self._mortal(), self._failing(f"a round of {queue}"):
             if queue == "wake":
-                done = run_passes(self.store, self.files, self.world.clock, tools=self.tools)
+                done = run_passes(self.store, self.files, self.clock, tools=self.tools)
                 if done.jobs:
                     self.wake("compute")
             elif work_jobs(self.tools):
@@ -257,10 +301,18 @@ class SimServer:
     def _sweep(self) -> None:
         self.world.after(self.sweep_s, self._sweep)
         if self.up:
-            with self._mortal():
+            with self._mortal(), self._failing("a sweep"):
                 for queue in sorted(self.sweep()):
                     self.wake(queue)
 
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """As worker and sweep do it: what failed is found again by the next sweep."""
+        try:
+            yield
+        except (StoreError, OSError) as error:
+            self.world.tell(f"{what} failed: {error}")
+
     def sweep(self) -> set[QueueName]:
         """One sweep."""
-        return sweep_pass(self.store, self.world.clock, self.project.layout)
+        return sweep_pass(self.store, self.clock, self.project.layout)

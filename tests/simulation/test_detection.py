@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from idlegrid_server.domain import quorum, unit
+from idlegrid_server.domain import fixed, quorum
 from idlegrid_server.domain.migration import LeftBehind, Replica
 from idlegrid_server.store.apply import dispatch, report
 
@@ -77,7 +77,7 @@ def test_a_checkpoint_given_to_its_makers_partner_is_found(
 def test_a_wrong_quorum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """One result is taken for an agreement."""
     monkeypatch.setattr(
-        unit, "find_agreement", lambda results, wanted: quorum.find_agreement(results, 1)
+        fixed, "find_agreement", lambda votes, wanted, known: quorum.find_agreement(votes, 1, known)
     )
     assert "of 2 votes" in first_failure(CHEATED)
 

@@ -1,5 +1,7 @@
 """The process dies at any point of any commit: nothing promised is lost, nothing counts twice."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,20 @@ def test_full_disk_is_told_and_leaves_nothing(local: LocalStore) -> None:
     assert caught.value.code == "disk_full"
     local._writer.raw.execute("PRAGMA max_page_count=1000000")
     assert local.execute(c.AddFile(now=1, sha256=b"x" * 32, size=len(data), data=data)).changed
+
+
+def test_a_locked_database_is_told_as_trouble_that_passes(
+    local: LocalStore, database: Path
+) -> None:
+    """A backup or a tool holds it too long: nobody's fault, and a repeat will do.
+
+    Regression: volunteers were told that the server had made a mistake.
+    """
+    local._writer.raw.execute("PRAGMA busy_timeout=10")
+    command = c.AddFile(now=1, sha256=b"x" * 32, size=3, data=b"abc")
+    with closing(sqlite3.connect(database, isolation_level=None)) as tool:
+        tool.execute("BEGIN IMMEDIATE")
+        with pytest.raises(c.StoreUnavailable, match="somebody else holds the database"):
+            local.execute(command)
+        tool.execute("ROLLBACK")
+    assert local.execute(command).changed

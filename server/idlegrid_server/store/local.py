@@ -13,7 +13,7 @@ from typing import TypeVar
 from idlegrid_server.domain.transition import InvalidTransition
 
 from .apply import apply
-from .command import Command, Result, StoreError, StoreFailed, StoreRefused
+from .command import Command, Result, StoreError, StoreFailed, StoreRefused, StoreUnavailable
 from .faultpoint import commit_points
 from .sqlite import SqliteConnection, open_sqlite
 
@@ -102,6 +102,8 @@ def as_store_error(error: Exception, command: str) -> Exception:
         return error
     if isinstance(error, InvalidTransition):
         return StoreRefused("invalid_transition", str(error))
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreUnavailable(f"{command} was undone: somebody else holds the database")
     if isinstance(error, sqlite3.Error):
         code = "disk_full" if "full" in str(error) else "failed"
         return StoreFailed(code, f"{command} was undone: {error}")

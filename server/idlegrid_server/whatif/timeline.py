@@ -1,5 +1,6 @@
 """When a host computes: intervals in seconds, made as far ahead as somebody asks."""
 
+import math
 from bisect import bisect_right
 from random import Random
 
@@ -34,6 +35,18 @@ class Timeline:
             return at
         i = self._find(at, rng)
         return max(at, self._starts[i])
+
+    def next_off(self, at: float, rng: Random) -> tuple[float, float]:
+        """When the interval at ``at`` (or the next one) ends, and when the one after it begins.
+
+        Infinite for a host that is never off.
+        """
+        if self.always:
+            return math.inf, math.inf
+        i = self._find(at, rng)
+        while i + 1 >= len(self._starts):
+            self._more(rng)
+        return self._ends[i], self._starts[i + 1]
 
     def finish(self, at: float, work_s: float, rng: Random) -> float:
         """When ``work_s`` seconds of computing are done that begin at ``at``."""
