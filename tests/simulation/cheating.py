@@ -54,7 +54,7 @@ def flood(host: "SimHost", stored: StoredExchange) -> StoredExchange:
     if kind == "bomb":
         body = gzip.compress(plain[:-1] + b" " * BODY_BYTES_MAX + b"}", 1)
         return msgspec.structs.replace(stored, body=body, encoding="gzip")
-    if kind == "held":
+    if kind == "held" or request.want is None:
         held = tuple(f"task_{i:020d}" for i in range(HELD_MAX + 1))
         changed = msgspec.structs.replace(request, held=held)
     else:
