@@ -2,17 +2,29 @@
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
 
-from . import brake, checkpoint, exchange, million, moved, queries, same, speed, worker
 from .figure import Figure, Options, run
 
+MODULES = (
+    "brake",
+    "checkpoint",
+    "exchange",
+    "million",
+    "moved",
+    "queries",
+    "same",
+    "speed",
+    "trust",
+    "worker",
+)
 FIGURES: dict[str, Figure] = {
     figure.name: figure
-    for module in (brake, checkpoint, exchange, million, moved, queries, same, speed, worker)
-    for figure in module.FIGURES
+    for module in MODULES
+    for figure in import_module(f".{module}", __package__).FIGURES
 }
 
 

@@ -5,7 +5,7 @@ from .draft import Draft
 from .fixed import accept_quorum
 from .model import Hold, TaskChange, TaskSnapshot
 from .quorum import groups, largest, needed
-from .trust import believed, is_audited, is_void, standing_of, trusts_streak
+from .trust import believed, is_audited, is_final, is_void, standing_of, trusts_streak
 
 
 def judge_credible(draft: Draft) -> None:
@@ -30,6 +30,8 @@ def judge_credible(draft: Draft) -> None:
     if votes and len(votes) >= target:
         draft.leave_undecided("no_quorum")
         target = len(votes) + 1
+    if len(found) > 1:
+        draft.dispute(votes)
     _go_on(draft, votes, target)
 
 
@@ -75,7 +77,7 @@ def judge_held(draft: Draft) -> None:
             draft.accept(right, found[right], "believed")
         else:
             _reopen(draft, "audit_differs")
-    elif standing_of(held, draft.standings).checks >= hold.final_at:
+    elif is_final(standing_of(held, draft.standings), hold):
         draft.accept(held.manifest or b"", [held], "final")
     else:
         draft.hold = hold

@@ -27,6 +27,8 @@ from .quorum import agree, usable
 from .trust import checks_of, is_void, reserved_s, reserves
 
 MICROSECONDS = 1_000_000
+#: Why a result is inconclusive that others contradict; hosts count theirs (Standing.disputes).
+DISPUTED = "disputed"
 
 
 @dataclass
@@ -166,8 +168,15 @@ class Draft:
     def leave_undecided(self, reason: str) -> None:
         """Results that were looked at, and not enough agree."""
         for task in self.in_state("success"):
-            if task.verdict == "pending":
+            disputed = task.verdict == "inconclusive" and task.reason == DISPUTED
+            if task.verdict == "pending" or (disputed and reason != DISPUTED):
                 self.change(task, TaskChange(task.id, None, "inconclusive", reason))
+
+    def dispute(self, votes: Iterable[TaskSnapshot]) -> None:
+        """These contradict each other: until it is decided, nothing of their hosts is final."""
+        for task in votes:
+            if task.verdict != "valid" and task.reason != DISPUTED:
+                self.change(task, TaskChange(task.id, None, "inconclusive", DISPUTED))
 
     def drop_unsent(self, reason: str) -> None:
         """Nobody needs to have these."""

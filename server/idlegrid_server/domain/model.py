@@ -95,6 +95,7 @@ class Standing(Value, frozen=True):
     failed: float = 0.0
     checks: int = 0
     streak: int = 0
+    disputes: int = 0  # its results that others contradict, and nobody has decided
     caught_at: int | None = None  # when it last failed a check: what it returned before is void
 
 

@@ -58,6 +58,7 @@ TASK: Mapping[str, str] = _frozen(
         "agrees": "It agrees with the canonical result.",
         "differs": "It differs from the canonical result.",
         "no_quorum": "Too few results agree so far.",
+        "disputed": "Others contradict it, and it is not decided yet who is right.",
         "host_caught": "Its host was caught with a wrong result after it, so it has no vote.",
         "undecided": "The unit ended without a canonical result.",
         "retired": "The unit's results were removed already.",

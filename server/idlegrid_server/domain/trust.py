@@ -12,8 +12,8 @@
 5. A host is proven, and may speak alone, when it has passed START checks, and so many that it will
    have passed f / error_max when its word becomes final. House hosts are proven from the start.
 6. What a host says alone is provisional until it has passed `finality` further checks. One check
-   failed, and all that it says alone is looked at again: the share of wrong units that a liar
-   makes final is at most 1 / (e · finality), whatever it does.
+   failed, and all that it says alone is looked at again; while one is in dispute, nothing becomes
+   final. So the share of wrong units that a liar makes final is at most 1 / (e · finality).
 7. Of what proven hosts say alone a share is checked in secret, drawn by a seed that no host knows,
    when the result has come: so that `audit` of a host's tasks are checks, whichever side it is on.
 8. Trust fades by half in 90 days. Checks are weighed by ops, up to 1: nobody earns it by trifles.
@@ -28,9 +28,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, prod
 
+import msgspec
+
 from idlegrid_shared.documents import Policy
 
-from .model import Check, Fleet, HostState, Standing, TaskSnapshot
+from .model import Check, Fleet, Hold, HostState, Standing, TaskSnapshot
 
 MICROSECONDS = 1_000_000
 DAY_US = 86_400 * MICROSECONDS
@@ -90,11 +92,9 @@ def is_proven(standing: Standing, policy: Policy) -> bool:
         return False
     if standing.house:
         return True
-    allowed = policy.assumed_bad / checks_to_start(policy)
-    return (
-        standing.passed >= checks_to_start(policy)
-        and 1.0 - credibility(standing, policy) <= allowed
-    )
+    needed = checks_to_start(policy)
+    seen = standing.failed / (1.0 + standing.failed + standing.passed)
+    return standing.passed >= needed and seen <= policy.assumed_bad / needed
 
 
 def is_void(task: TaskSnapshot, standings: Standings) -> bool:
@@ -158,6 +158,11 @@ def draw(seed: bytes, purpose: str, number: int) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
+def is_final(standing: Standing, hold: Hold) -> bool:
+    """Whether what a host said alone need not wait any longer: rule 6."""
+    return standing.checks >= hold.final_at and standing.disputes == 0
+
+
 def trusts_streak(task: TaskSnapshot, standings: Standings, seed: bytes, unit_id: int) -> bool:
     """BOINC's rule (BOINC.md 2.11a.2), drawn for each unit instead of each request."""
     streak = standing_of(task, standings).streak
@@ -209,16 +214,43 @@ def reserved_s(policy: Policy) -> int:
 def units_to_audit(final_at: Sequence[int], checks: int) -> int:
     """How many of a host's newest singles to check at the end of a stage: rule 9.
 
-    ``final_at`` are those of its provisional units that nobody checks yet, the oldest first, and
-    ``checks`` how many checks the host has passed, those under way counted in. Each audit is a
-    check for all older ones.
+    ``final_at`` are those of its provisional units that nobody checks yet, and ``checks`` how many
+    checks the host has passed, those under way counted in. Each audit is a check for all older
+    ones. Half of what is missing is asked for at a time: whoever audits is checked by it as well,
+    so that the other half comes from the audits of others.
     """
     count = 0
     for at in sorted(final_at, reverse=True):
         if at <= checks + count:
             break
         count += 1
-    return count
+    return (count + 1) // 2
+
+
+def after_check(standing: Standing, check: Check, now: int) -> tuple[Standing, str]:
+    """A host's standing after a check, its sums faded to ``now`` before; and the reason if its
+    state changed, else "". Becoming proven is for the caller to see: it depends on the policy.
+    """
+    if check.passed:
+        earned = check.weight if check.earns else 0.0
+        passed = msgspec.structs.replace(
+            standing,
+            passed=standing.passed + earned,
+            checks=standing.checks + 1,
+            streak=standing.streak + 1,
+        )
+        return passed, ""
+    failed = standing.failed + check.weight
+    step = next_standing(standing.state, standing.passed, failed)
+    caught = msgspec.structs.replace(
+        standing,
+        state=standing.state if step is None else step[0],
+        passed=0.0,
+        failed=failed,
+        streak=0,
+        caught_at=now,
+    )
+    return caught, "" if step is None else step[1]
 
 
 def next_standing(state: HostState, passed: float, failed: float) -> tuple[HostState, str] | None:
