@@ -15,7 +15,9 @@ import msgspec
 
 from idlegrid_server.domain import trust
 from idlegrid_server.domain.draft import DISPUTED
+from idlegrid_server.domain.finish import HeldUnit, audits_at_end
 from idlegrid_server.domain.model import (
+    Check,
     Fleet,
     Hold,
     Standing,
@@ -24,6 +26,7 @@ from idlegrid_server.domain.model import (
     UnitPlan,
     UnitSnapshot,
 )
+from idlegrid_server.domain.reputation import Reputation, add_check, standing
 from idlegrid_server.domain.unit import decide_unit
 from idlegrid_shared.documents import Policy
 
@@ -110,6 +113,7 @@ class Population:
         self.fresh = deque(range(self.units))
         self.queues: dict[int, deque[int]] = {1: deque(), 2: deque()}
         self.singles: dict[int, set[int]] = defaultdict(set)
+        self.known: dict[int, Reputation] = {}
         self.settled: list[int] = []
         self.released: dict[int, int] = {}
         self.draw_seed = self.rng.randbytes(32)
@@ -274,7 +278,7 @@ class Population:
         self.settled.clear()
         for check in plan.checks:
             old = self.standings[check.host_id]
-            new, _ = trust.after_check(old, check, self.now + self.out.tasks)
+            new = self._checked(old, check)
             if self.policy.replication != "credibility":
                 new = msgspec.structs.replace(new, state=old.state)  # BOINC shuts nobody out
             elif trust.is_shut_out(new.state) and not trust.is_shut_out(old.state):
@@ -293,6 +297,15 @@ class Population:
                 woken += [u for u, hold in holds if hold and hold.final_at <= new.checks]
         return woken
 
+    def _checked(self, old: Standing, check: Check) -> Standing:
+        """A standing after a check; nothing fades in so short a time."""
+        at = self.now + self.out.tasks
+        before = self.known.get(check.host_id) or Reputation(check.host_id, "", faded_at=at)
+        after = self.known[check.host_id] = add_check(before, check, at)
+        step = trust.next_standing(old.state, before.passed, after.failed)
+        state = old.state if check.passed or step is None else step[0]
+        return standing(check.host_id, state, old.house, after, after, at, old.disputes)
+
     def _make_tasks(self, unit: Unit, count: int) -> None:
         for _ in range(count):
             unit.tasks.append(TaskSnapshot(self.next_task, len(unit.tasks), "unsent"))
@@ -301,13 +314,13 @@ class Population:
                 self.queues[unit.rank].append(unit.id)
 
     def _take(self, host: Host) -> None:
-        standing = self.standings[host.id]
-        if trust.is_shut_out(standing.state):
+        known = self.standings[host.id]
+        if trust.is_shut_out(known.state):
             if self.now < self.released[host.id]:
                 return
-            standing = msgspec.structs.replace(standing, state="probation", failed=0.0)
-            self.standings[host.id] = standing
-        if trust.is_proven(standing, self.policy) and self._take_from(host, 2):
+            known = msgspec.structs.replace(known, state="probation")
+            self.standings[host.id] = known
+        if trust.is_proven(known, self.policy) and self._take_from(host, 2):
             return
         if self._take_from(host, 1):
             return
@@ -349,15 +362,20 @@ class Population:
 
     def _finish(self) -> None:
         """No fresh units are left: what proven hosts said alone is to become final (rule 9)."""
-        for host_id, units in list(self.singles.items()):
-            asked = [u for u in units if self.all[u].target > 1]
-            free = [(u, self.all[u].hold) for u in units if self.all[u].target <= 1]
-            final_at = sorted((hold.final_at, u) for u, hold in free if hold is not None)
-            checks = self.standings[host_id].checks + len(asked)
-            count = trust.units_to_audit([at for at, _ in final_at], checks)
-            for _, unit_id in final_at[len(final_at) - count :]:
-                self.all[unit_id].target = 2
-                self._decide([unit_id])
+        held = [
+            HeldUnit(unit_id, host_id, hold.final_at, self.standings[host_id].checks)
+            for host_id, units in self.singles.items()
+            for unit_id in units
+            if (hold := self.all[unit_id].hold) is not None and self.all[unit_id].target < 2
+        ]
+        under_check = {
+            host_id
+            for host_id, units in self.singles.items()
+            if any(self.all[unit_id].target > 1 for unit_id in units)
+        }
+        for unit_id in audits_at_end(held, under_check):
+            self.all[unit_id].target = 2
+            self._decide([unit_id])
         if self.queues[2] and self.proven < 2:
             for unit_id in set(self.queues[2]):
                 self.all[unit_id].reserved_until = self.now

@@ -224,7 +224,7 @@ def test_the_end_of_a_stage_checks_the_newest_singles_until_the_others_are_final
     singles += say(host)
     run(world)
     assert finish_pass(world.store, clock) == FINALITY
-    assert finish_pass(world.store, clock) == 0
+    assert finish_pass(world.store, clock) == 0  # what was asked for is waited for
     run(world)
     checked = [row[0] for row in held(world) if row[5] == 2]
     assert checked == sorted(singles)[-FINALITY:]

@@ -1,6 +1,6 @@
 """The end of a stage: single results that nothing would make final any more (rule 9 of trust)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from .model import Value
 from .trust import units_to_audit
@@ -15,20 +15,19 @@ class HeldUnit(Value, frozen=True):
     checks: int  # that its host has passed
 
 
-def audits_at_end(held: Iterable[HeldUnit], under_check: Mapping[int, int]) -> list[int]:
+def audits_at_end(held: Iterable[HeldUnit], under_check: Collection[int]) -> list[int]:
     """The units to check now, of a stage that has nothing fresh to send any more.
 
-    The newest of each host, as many as make the others final. ``under_check`` counts the units of
-    each host that are being checked already: those checks are as good as passed here, since one
-    that fails opens them all again.
+    The newest of each host, so many that the others come nearer to being final. A host with units
+    that are being checked already (``under_check``) is waited for: its checks may be enough.
     """
     by_host: dict[int, list[HeldUnit]] = {}
     for unit in held:
-        by_host.setdefault(unit.host_id, []).append(unit)
+        if unit.host_id not in under_check:
+            by_host.setdefault(unit.host_id, []).append(unit)
     chosen: list[int] = []
-    for host_id, units in sorted(by_host.items()):
+    for _, units in sorted(by_host.items()):
         units.sort(key=lambda unit: (unit.final_at, unit.unit_id))
-        checks = units[0].checks + under_check.get(host_id, 0)
-        count = units_to_audit([unit.final_at for unit in units], checks)
+        count = units_to_audit([unit.final_at for unit in units], units[0].checks)
         chosen += [unit.unit_id for unit in units[len(units) - count :]]
     return chosen

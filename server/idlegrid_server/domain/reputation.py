@@ -74,8 +74,9 @@ def standing(
     trust: Reputation | None,
     app: Reputation | None,
     now: int,
+    disputes: int = 0,
 ) -> Standing:
-    """How a host stands at ``now`` for one kind of work."""
+    """How a host stands at ``now`` for one kind of work; ``disputes`` as in :class:`Standing`."""
     known = fade(trust, now) if trust is not None else Reputation(host_id, "")
     return Standing(
         host_id=host_id,
@@ -85,6 +86,7 @@ def standing(
         failed=known.failed,
         checks=0 if app is None else app.checks,
         streak=known.streak,
+        disputes=disputes,
         caught_at=known.caught_at,
     )
 

@@ -28,8 +28,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, prod
 
-import msgspec
-
 from idlegrid_shared.documents import Policy
 
 from .model import Check, Fleet, Hold, HostState, Standing, TaskSnapshot
@@ -46,6 +44,7 @@ UNPROVEN_QUORUM = 3
 #: Units are kept for proven hosts where those are at least this share of all.
 PROVEN_SHARE = 0.1
 RESERVED_MIN_S = 600
+AUDITS_AT_ONCE = 4
 STREAK_TRUSTED = 10  # BOINC.md 2.11a
 SHUT_OUT_US = DAY_US
 SHUT_OUT_DOUBLINGS = 6
@@ -214,43 +213,17 @@ def reserved_s(policy: Policy) -> int:
 def units_to_audit(final_at: Sequence[int], checks: int) -> int:
     """How many of a host's newest singles to check at the end of a stage: rule 9.
 
-    ``final_at`` are those of its provisional units that nobody checks yet, and ``checks`` how many
-    checks the host has passed, those under way counted in. Each audit is a check for all older
-    ones. Half of what is missing is asked for at a time: whoever audits is checked by it as well,
-    so that the other half comes from the audits of others.
+    ``final_at`` are those of its provisional units, none of which is being checked, and ``checks``
+    how many checks the host has passed. Each audit is a check for all older ones. Of many that are
+    missing half are asked for at first: whoever audits is checked by it as well, so that much of
+    the other half comes from the audits of others.
     """
     count = 0
     for at in sorted(final_at, reverse=True):
         if at <= checks + count:
             break
         count += 1
-    return (count + 1) // 2
-
-
-def after_check(standing: Standing, check: Check, now: int) -> tuple[Standing, str]:
-    """A host's standing after a check, its sums faded to ``now`` before; and the reason if its
-    state changed, else "". Becoming proven is for the caller to see: it depends on the policy.
-    """
-    if check.passed:
-        earned = check.weight if check.earns else 0.0
-        passed = msgspec.structs.replace(
-            standing,
-            passed=standing.passed + earned,
-            checks=standing.checks + 1,
-            streak=standing.streak + 1,
-        )
-        return passed, ""
-    failed = standing.failed + check.weight
-    step = next_standing(standing.state, standing.passed, failed)
-    caught = msgspec.structs.replace(
-        standing,
-        state=standing.state if step is None else step[0],
-        passed=0.0,
-        failed=failed,
-        streak=0,
-        caught_at=now,
-    )
-    return caught, "" if step is None else step[1]
+    return count if count <= AUDITS_AT_ONCE else (count + 1) // 2
 
 
 def next_standing(state: HostState, passed: float, failed: float) -> tuple[HostState, str] | None:

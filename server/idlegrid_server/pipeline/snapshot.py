@@ -43,7 +43,9 @@ RELEASES_KEPT = 256
 def due_units(
     db: Connection, now: int, limit: int, fleets: Fleets | None = None
 ) -> list[UnitSnapshot]:
-    """The units that wait for a pass, longest first: eight statements at most, ten with validators.
+    """The units that wait for a pass, longest first.
+
+    Nine statements at most, eleven with validators.
 
     Whether there are proven hosts is looked up now and then alone, if ``fleets`` remembers it.
     """
@@ -81,7 +83,8 @@ def unit_snapshots(
     known = None
     if now is not None:
         hosts = {task.host_id for row in tasks.values() for task in row if task.host_id}
-        known = read_known(db, now, hosts, stages.values(), fleets or Fleets())
+        holders = [unit.held_by for unit in units if unit.held_by is not None]
+        known = read_known(db, now, hosts, stages.values(), fleets or Fleets(), holders)
     found = [
         unit_snapshot(unit, tasks[unit.id], stages[unit.stage_id], relations.get(unit.id), known)
         for unit in units

@@ -1,6 +1,6 @@
 """How the hosts of units stand that a pass decides on, and whether there are proven ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.kind import queue_keys
@@ -15,7 +15,7 @@ from idlegrid_server.domain.reputation import (
 from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.host import HOSTS_STATE
-from idlegrid_server.store.sql.reputation import CROWDS, PROVEN, REPUTATIONS
+from idlegrid_server.store.sql.reputation import CROWDS, DISPUTES, PROVEN, REPUTATIONS
 from idlegrid_server.store.sql.unit import UnitStageRow
 
 US = 1_000_000
@@ -60,6 +60,7 @@ class Known:
     hosts: dict[int, tuple[HostState, bool]]  # state, and whether it is a house host
     reputations: dict[tuple[int, str], Reputation]
     fleets: dict[int, Fleet]  # by stage
+    disputes: dict[int, int]  # by host; of those alone whose word is held
 
     def standings(self, stage: UnitStageRow, host_ids: Sequence[int]) -> tuple[Standing, ...]:
         """How these hosts stand for a stage's units."""
@@ -71,6 +72,7 @@ class Known:
                 self.reputations.get((host_id, trust)),
                 self.reputations.get((host_id, app)),
                 self.now,
+                self.disputes.get(host_id, 0),
             )
             for host_id in host_ids
             if host_id in self.hosts
@@ -88,14 +90,16 @@ def read_known(
     host_ids: Iterable[int],
     stages: Iterable[UnitStageRow],
     fleets: Fleets,
+    holders: Collection[int] = (),
 ) -> Known:
-    """Two statements, and two more now and then."""
+    """Two statements, one more for ``holders`` of provisional units, and two more now and then."""
     stages = list(stages)
     wanted = sorted(set(host_ids))
     subjects = sorted({name for stage in stages for name in subjects_of(stage)})
     fleets.look(db, now, {subjects_of(stage)[0] for stage in stages})
     hosts = db.fetch_all(HOSTS_STATE, host_ids=wanted) if wanted else []
     rows = db.fetch_all(REPUTATIONS, host_ids=wanted, subjects=subjects) if wanted else []
+    disputes = db.fetch_all(DISPUTES, host_ids=sorted(set(holders))) if holders else []
     return Known(
         now=now,
         hosts={host_id: (state, house) for host_id, state, house in hosts},  # type: ignore[misc]
@@ -109,4 +113,5 @@ def read_known(
             )
             for stage in stages
         },
+        disputes=dict(disputes),
     )

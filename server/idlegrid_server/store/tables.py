@@ -396,6 +396,9 @@ task = Table(
     CheckConstraint("credit_micro IS NULL OR verdict IS NOT NULL", name="credit"),
     Index("ux_task_unit_n", "unit_id", "n", unique=True),
     _partial("ix_task_held", "host_id", where="state = 'in_progress'"),
+    _partial(
+        "ix_task_disputed", "host_id", where="verdict = 'inconclusive' AND reason = 'disputed'"
+    ),
 )
 
 # What accounts may have of the grid: domain/share.py. No row: weight 1, no cap.

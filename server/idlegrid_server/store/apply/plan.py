@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from idlegrid_server.domain.draft import DISPUTED
 from idlegrid_server.domain.model import TaskChange, UnitPlan
 from idlegrid_server.domain.tail import is_in_tail
 from idlegrid_server.store import command as c
@@ -68,7 +69,7 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
         if plan.hold is not None:
             named.add(plan.hold.host_id)
     hosts.lock(db, named)
-    nearly_final = _nearly_final(db, command.plans)
+    nearly_final = _nearly_final(db, command.plans, tasks)
     unit_ids = sorted({*(plan.unit_id for plan in command.plans), *nearly_final})
     units = {row.id: row for row in db.fetch_all(sql.UNITS_LOCK, unit_ids=unit_ids)}
     stages = {units[p.unit_id].stage_id for p in command.plans if p.unit_id in units}
@@ -104,13 +105,26 @@ def _catches_nobody(plan: UnitPlan) -> bool:
     return all(check.passed for check in plan.checks)
 
 
-def _nearly_final(db: Connection, plans: Sequence[UnitPlan]) -> list[int]:
-    """Provisional units that these plans may make final: locked with the others, in one order."""
+def _nearly_final(
+    db: Connection, plans: Sequence[UnitPlan], tasks: dict[int, sql.ChangingRow]
+) -> list[int]:
+    """Provisional units that these plans may make final: locked with the others, in one order.
+
+    By checks that their host passed, or by the end of a dispute that it was in.
+    """
     passed = Counter(check.host_id for plan in plans for check in plan.checks if check.passed)
-    if not passed:
+    changes = [(tasks[change.task_id], change) for plan in plans for change in plan.tasks]
+    settled = {
+        task.host_id
+        for task, change in changes
+        if task.reason == DISPUTED and task.host_id and change.reason not in ("", DISPUTED)
+    }
+    if not passed and not settled:
         return []
     return db.fetch_all(
-        reputation_sql.HELD_NEARLY_FINAL, host_ids=sorted(passed), most=max(passed.values())
+        reputation_sql.HELD_NEARLY_FINAL,
+        host_ids=sorted({*passed, *settled}),
+        most=max(passed.values(), default=0),
     )
 
 

@@ -111,6 +111,16 @@ HELD_NEARLY_FINAL = Query(
     """,
     lambda row: int(row[0]),
 )
+DISPUTES = Query(
+    "disputes",
+    "results of hosts that others contradict, and nobody has decided",
+    """
+    SELECT host_id, COUNT(*) FROM task
+    WHERE host_id {in:host_ids} AND verdict = 'inconclusive' AND reason = 'disputed'
+    GROUP BY host_id
+    """,
+    lambda row: (int(row[0]), int(row[1])),
+)
 HELD_FINAL_WAKE = Query(
     "held_final_wake",
     "let a pass look at provisional units that are final by now; they are locked before",
