@@ -199,7 +199,14 @@ def test_units_are_kept_for_proven_hosts_where_there_are_enough() -> None:
 
 @pytest.mark.parametrize(
     ("final_at", "checks", "audits"),
-    [((), 0, 0), ((20,), 0, 1), ((9, 9, 9, 9, 9), 0, 3), ((5, 5, 5), 5, 0), ((20, 20, 20, 21), 18, 2), ((30,) * 40, 10, 10)],
+    [
+        ((), 0, 0),
+        ((20,), 0, 1),
+        ((9, 9, 9, 9, 9), 0, 3),
+        ((5, 5, 5), 5, 0),
+        ((20, 20, 20, 21), 18, 2),
+        ((30,) * 40, 10, 10),
+    ],
 )
 def test_how_many_to_audit_at_the_end(final_at: tuple[int, ...], checks: int, audits: int) -> None:
     assert trust.units_to_audit(final_at, checks) == audits
