@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from nacl.signing import SigningKey
 
@@ -16,7 +17,7 @@ from .batch import Batch
 from .credentials import resolve
 from .fault import InputError
 from .keys import key_path, open_key
-from .reply import BatchList, BatchProgress, HostList
+from .reply import BatchList, BatchProgress, HostList, Story
 from .submission import Wanted, submit
 from .transfer import upload_file
 
@@ -125,6 +126,14 @@ class Grid:
     def project(self) -> dict[str, object]:
         """What the project says of itself."""
         return self.api.get("project", dict[str, object])
+
+    def explain(self, kind: str, name: str) -> Story:
+        """The story of a unit, task, host, batch or account: ``name`` is its id.
+
+        A unit may be named ``BATCH_ID:INDEX``. Raises :class:`ServerError` for what is not there or
+        not yours.
+        """
+        return self.api.get(f"explain/{kind}/{quote(name, safe=':')}", Story)
 
     def hosts(self) -> Iterator[dict[str, object]]:
         """The project's hosts and how well they compute, oldest first; for its admins."""

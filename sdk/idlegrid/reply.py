@@ -69,6 +69,31 @@ class BatchList(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class StoryStep(msgspec.Struct, frozen=True):
+    """One step of a story: when, of what, who did it, in words, and the codes."""
+
+    at: str
+    object: str
+    who: str
+    text: str
+    kind: str
+    now: str
+    was: str | None = None
+    reason: str = ""
+
+
+class Story(msgspec.Struct, frozen=True):
+    """Why something stands where it stands; ``now`` says what it waits for."""
+
+    kind: str
+    id: str
+    headline: str
+    now: tuple[str, ...] = ()
+    facts: dict[str, str | int | float | None] = {}
+    steps: tuple[StoryStep, ...] = ()
+    truncated: bool = False
+
+
 class HostList(msgspec.Struct, frozen=True):
     """One page of hosts, oldest first, as the server tells them."""
 

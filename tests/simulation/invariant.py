@@ -13,6 +13,7 @@ import requests
 
 from idlegrid_client.contact import EXCHANGE_PATH
 from idlegrid_client.core.model import TaskState
+from idlegrid_server.domain.story import step_words
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.recount import recount
 from idlegrid_server.web.public_id import PublicIdError
@@ -294,6 +295,7 @@ def check_end(server: SimServer, hosts: list[SimHost], mix: Mix) -> None:
             "a job never ended",
         )
         _right_science(db, mix)
+        _told(db)
     for host in hosts:
         if host.counts:
             demand(
@@ -331,6 +333,15 @@ def check_deadlines(server: SimServer, now: int, late_us: int) -> None:
             ),
             "a task is in progress after its deadline and grace",
         )
+
+
+def _told(db: Connection) -> None:
+    """Every line of the log can be told in plain words."""
+    for kind, before, after, reason in rows(
+        db, "SELECT DISTINCT kind, from_state, to_state, reason FROM event"
+    ):
+        words = step_words(str(kind), before, str(after), str(reason), None)  # type: ignore[arg-type]
+        demand([(kind, after, reason)] if not words else [], "a line of the log has no words")
 
 
 def _right_science(db: Connection, mix: Mix) -> None:

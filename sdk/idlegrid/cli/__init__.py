@@ -9,6 +9,7 @@ from idlegrid.fault import IdlegridError
 
 from .app import app
 from .batch import batch
+from .explain import explain
 from .keys import keys
 from .local import run_local_command
 from .project import file_group, hosts, login, project
@@ -26,7 +27,18 @@ def idlegrid(context: click.Context) -> None:
     """Compute a table of inputs on a grid of volunteers' computers."""
 
 
-for command in (login, keys, app, batch, run_local_command, project, hosts, file_group, runtime):
+for command in (
+    login,
+    keys,
+    app,
+    batch,
+    run_local_command,
+    project,
+    hosts,
+    file_group,
+    runtime,
+    explain,
+):
     idlegrid.add_command(command)
 
 

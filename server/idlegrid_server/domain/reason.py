@@ -98,6 +98,7 @@ UNIT: Mapping[str, str] = _frozen(
         "streak": "A host with a long row of agreed results says so.",
         "host_caught": "The host that said so was caught with a wrong result.",
         "audit_differs": "A secret check of it differs.",
+        "fails_check": "What was accepted broke a rule that the app sets for every output.",
         "computed": "The server computed it.",
         "indexed": "Its output is in the batch's answer.",
         "too_many_errors": "It failed on more hosts than the app allows.",
@@ -148,6 +149,7 @@ HOST: Mapping[str, str] = _frozen(
         "released": "Its time out is over; it gets another chance.",
         "admin": "An admin decided it.",
         "left": "It left the project.",
+        "unbanned": "An admin let it in again; it has to prove itself anew.",
     }
 )
 
@@ -166,6 +168,42 @@ REFUSAL: Mapping[str, str] = _frozen(
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",
         "disk_low": "The server's disk is nearly full: it takes results and gives no new work.",
+    }
+)
+
+
+#: What hinders hosts that asked: "so many …" of :data:`REFUSAL`'s codes, and one for those named.
+TURNED_AWAY: Mapping[str, str] = _frozen(
+    {
+        "no_work": "found nothing",
+        "memory": "gave too little memory",
+        "profile": "had another runtime, or none for it",
+        "kind": "are of another kind than the one that began it",
+        "partner": "had a copy, or share owner or network with one that has",
+        "deadline": "would likely have been late",
+        "reserved": "are not proven yet, and it is kept for those who are",
+        "cap": "had as many tasks as they may hold",
+        "capped": "came while as many tasks of the scientist or app were out as may be",
+        "quarantined": "are in quarantine",
+        "disk_low": "came while the server's disk was nearly full",
+        "named": "are not among those that it names",
+    }
+)
+
+#: The same for requests: "so often because …".
+BECAUSE: Mapping[str, str] = _frozen(
+    {
+        "no_work": "nothing waited",
+        "memory": "the volunteer gave too little memory",
+        "profile": "the client had another runtime",
+        "kind": "the computer is of another kind than the one that began the unit",
+        "partner": "the computer, its owner or its network had a copy already",
+        "deadline": "it would likely have come back too late",
+        "reserved": "it is kept for computers whose results were confirmed before",
+        "cap": "the computer had as many tasks as it may hold",
+        "capped": "as many tasks of the scientist or app were out as may be",
+        "quarantined": "the computer is in quarantine",
+        "disk_low": "the server's disk was nearly full",
     }
 )
 

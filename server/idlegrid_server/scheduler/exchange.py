@@ -31,6 +31,7 @@ from idlegrid_shared.wire import (
 from .disk import DiskWatch
 from .report import Refused, check_reports
 from .stage_facts import StageCache, StageFacts
+from .tally import RefusalTally
 from .trust import TrustDesk
 
 US = 1_000_000
@@ -100,6 +101,7 @@ class Scheduler:
     trust: TrustDesk
     stages: StageCache
     disk: DiskWatch
+    tally: RefusalTally
     distinct: tuple[c.Distinct, ...]
     next_contact_min_s: float
     next_contact_idle_s: float
@@ -135,6 +137,8 @@ class Scheduler:
             raise ExchangeRefused(result.status, result.reason)
         if result.made_due:
             self.wake()
+        if result.turned_away or low:
+            self.tally.note(_refused(result, low))
         offers, releases = self._offers(result.tasks, result.profiles, now)
         reply = ExchangeReply(
             server_at=now,
@@ -263,6 +267,11 @@ class Scheduler:
             url = f"/rpc/v1/checkpoints/{sha256}?token={ticket}"
             files += (FileSource(sha256=sha256, bytes=task.resume.size, url=url),)
         return TaskOffer(descriptor=self._sign("task", descriptor), files=files)
+
+
+def _refused(result: c.ExchangeResult, low: bool) -> list[tuple[int, str]]:
+    found = [(away.stage_id, away.code) for away in result.turned_away]
+    return [*found, (0, "disk_low")] if low else found
 
 
 def machine_facts(machine: Machine) -> c.MachineFacts:

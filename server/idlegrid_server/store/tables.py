@@ -26,9 +26,18 @@ from idlegrid_server.domain import model
 
 from .credit_table import credit, credit_spread, statistic
 from .metadata import metadata
+from .refusal_table import refusal
 from .validation_table import comparison, output_check
 
-__all__ = ["comparison", "credit", "credit_spread", "metadata", "output_check", "statistic"]
+__all__ = [
+    "comparison",
+    "credit",
+    "credit_spread",
+    "metadata",
+    "output_check",
+    "refusal",
+    "statistic",
+]
 
 # SQLite only gives 64-bit rowids to a column typed INTEGER PRIMARY KEY.
 Id = BigInteger().with_variant(Integer, "sqlite")

@@ -13,6 +13,7 @@ from idlegrid_server.pipeline.wake import Silence, Waker
 from idlegrid_server.scheduler.disk import DiskWatch
 from idlegrid_server.scheduler.exchange import Scheduler
 from idlegrid_server.scheduler.stage_facts import StageCache
+from idlegrid_server.scheduler.tally import RefusalTally
 from idlegrid_server.scheduler.trust import TrustDesk
 from idlegrid_server.store.command import Store
 from idlegrid_shared.signing import fingerprint, public_hex
@@ -99,6 +100,11 @@ class Services:
         return DiskWatch(self.files, self.config.limits.disk_low_water_bytes, self.clock)
 
     @cached_property
+    def tally(self) -> RefusalTally:
+        """How often hosts get no work, and why."""
+        return RefusalTally(self.store, self.clock)
+
+    @cached_property
     def session_rate(self) -> RateLimit:
         """Attempts to sign in, by address."""
         return RateLimit(SESSIONS_BURST, SESSIONS_PER_MINUTE, self.clock)
@@ -122,6 +128,7 @@ class Services:
             trust=self.trust,
             stages=self.stages,
             disk=self.disk,
+            tally=self.tally,
             distinct=dispatch.distinct,
             next_contact_min_s=dispatch.next_contact_min_s,
             next_contact_idle_s=dispatch.next_contact_idle_s,

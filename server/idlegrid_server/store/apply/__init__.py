@@ -18,6 +18,7 @@ from . import (
     host,
     job,
     plan,
+    refusal,
     share,
     submission,
     validation,
@@ -27,6 +28,7 @@ R = TypeVar("R", bound=c.Result)
 
 _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.Exchange: exchange.exchange,
+    c.RecordRefusals: refusal.record,
     c.EnrolHost: host.enrol,
     c.SetHostState: host.set_state,
     c.SetHostLimit: host.set_limit,

@@ -49,6 +49,7 @@ class Given:
 
     tasks: tuple[c.Assignment, ...] = ()
     refusals: tuple[c.Refused, ...] = ()
+    turned_away: tuple[c.TurnedAway, ...] = ()
 
 
 @dataclass
@@ -72,6 +73,16 @@ class _Search:
     charges: dict[int, float] = field(default_factory=dict)  # of accounts, in virtual time
     of_accounts: dict[int, int] = field(default_factory=dict)  # tasks of those under a cap
     of_apps: dict[int, int] = field(default_factory=dict)
+    turned_away: list[c.TurnedAway] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Units that the host was not given, by the reason."""
+        return {
+            "partner": self.barred,
+            "kind": self.foreign,
+            "reserved": self.reserved,
+            "deadline": self.too_late,
+        }
 
     @property
     def left(self) -> int:
@@ -128,7 +139,7 @@ def give_tasks(
     wanted, refusal = room(snapshot, want.tasks - resent)
     refusals = [] if refusal is None else [refusal]
     if wanted <= 0:
-        return Given((), _told(refusals))
+        return Given((), _told(refusals), _away(refusals))
     load = Queue(len(held), sum(task.estimate_us or 0 for task in held) / SECOND, host.cores)
     known = Sums(host.late_weight, host.late_total, host.late_square)
     lateness = spread_of(known, LATENESS) or LATENESS
@@ -147,13 +158,23 @@ def give_tasks(
     for row in _ordered(rows, claims, command.seq):
         if len(search.tasks) >= wanted:
             break
+        before = search.counts()
         _from_stage(search, row)
+        search.turned_away += [
+            c.TurnedAway(row.id, code)
+            for code, count in search.counts().items()
+            if count > before[code]
+        ]
     if search.charges:
         advance(db, advances(claims.values(), search.charges))
         take_room(db, search.of_accounts, search.of_apps)
-    if len(search.tasks) < wanted:
-        refusals += _why_no_more(search, profiles, memory)
-    return Given(tuple(search.tasks), _told(refusals))
+    if len(search.tasks) >= wanted:
+        return Given(tuple(search.tasks), _told(refusals), _away(refusals))
+    refusals += _why_no_more(search, profiles, memory)
+    by_stage = {away.code for away in search.turned_away}
+    others = [refusal for refusal in refusals if refusal.code not in by_stage]
+    away = (*search.turned_away, *_away(others))
+    return Given(tuple(search.tasks), _told(refusals), away)
 
 
 def _ordered(rows: list[sql.QueueRow], claims: dict[int, Claim], draw: int) -> list[sql.QueueRow]:
@@ -356,15 +377,7 @@ def _send(
 
 def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:
     """Why the host got fewer tasks than it wanted."""
-    found = []
-    if search.barred:
-        found.append(RefusalCount("partner", search.barred))
-    if search.foreign:
-        found.append(RefusalCount("kind", search.foreign))
-    if search.reserved:
-        found.append(RefusalCount("reserved", search.reserved))
-    if search.too_late:
-        found.append(RefusalCount("deadline", search.too_late))
+    found = [RefusalCount(code, count) for code, count in search.counts().items() if count]
     too_big, smallest, foreign, capped = 0, 0, 0, 0
     for row in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
         if row.profile not in profiles:
@@ -393,3 +406,7 @@ def _memory_text(size: int) -> str:
 
 def _told(refusals: list[RefusalCount]) -> tuple[c.Refused, ...]:
     return tuple(c.Refused(r.code, r.count, r.text) for r in refusals)
+
+
+def _away(refusals: list[RefusalCount]) -> tuple[c.TurnedAway, ...]:
+    return tuple(c.TurnedAway(0, refusal.code) for refusal in refusals)

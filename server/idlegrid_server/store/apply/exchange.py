@@ -4,6 +4,7 @@ The order matters: reports first, since they make room under the host's cap; the
 lost, which it is owed; then new tasks.
 """
 
+from idlegrid_server.domain.reason import HOST
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.dispatch import give_tasks
 from idlegrid_server.store.apply.host import SHUT_OUT, set_machine
@@ -25,7 +26,7 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     if host is None:
         return c.ExchangeResult("unknown_host", reason="this computer is not known here: enrol")
     if host.state in SHUT_OUT:
-        reason = host.reason or f"this computer is {host.state}"
+        reason = HOST.get(host.reason, host.reason) or f"this computer is {host.state}"
         return c.ExchangeResult("forbidden", host.id, reason)
     if command.request_id == host.last_request:
         if command.body_hash != host.last_body:
@@ -61,6 +62,7 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
         tasks=(*again, *given.tasks),
         cancel=_not_awaited(command, {task.id for task in live}, reports),
         refusals=given.refusals,
+        turned_away=given.turned_away,
         made_due=bool(reports.units),
         profiles=tuple(host.profiles.split()),
     )

@@ -56,11 +56,13 @@ from .exchange import (
     ExchangeStatus,
     FileIn,
     MachineFacts,
+    RecordRefusals,
     Refused,
     ReportAnswer,
     ReportFate,
     ReportIn,
     Resume,
+    TurnedAway,
     Wanted,
 )
 from .file import (
@@ -117,6 +119,7 @@ from .validation import FINDINGS_MAX, AddFindings, OutputFinding, PairFinding
 #: Every command; the writer decodes this union, and a test holds each to be tested.
 COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     Exchange,
+    RecordRefusals,
     EnrolHost,
     SetHostState,
     SetHostLimit,
@@ -166,6 +169,8 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
 )
 
 __all__ = [
+    "RecordRefusals",
+    "TurnedAway",
     "AddFindings",
     "FINDINGS_MAX",
     "OutputFinding",

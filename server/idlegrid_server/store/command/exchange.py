@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from .base import Command, Part, Result
+from .base import Command, Done, Part, Result
 
 ExchangeStatus = Literal["ok", "conflict", "clone", "unknown_host", "forbidden"]
 ReportFate = Literal["accepted", "duplicate", "refused", "missing_files", "retry"]
@@ -98,6 +98,21 @@ class Refused(Result, frozen=True):
     text: str
 
 
+class TurnedAway(Part, frozen=True):
+    """A stage that had work for others, and why not for a host; 0 = no stage in particular."""
+
+    stage_id: int
+    code: str
+    times: int = 1
+
+
+class RecordRefusals(Command[Done], frozen=True):
+    """Add to the counts of the hour, and forget hours long past."""
+
+    answers: ClassVar[type[Result]] = Done
+    refusals: tuple[TurnedAway, ...]
+
+
 class ExchangeResult(Result, frozen=True):
     """What became of an exchange. With any other status than ok nothing was done."""
 
@@ -108,6 +123,7 @@ class ExchangeResult(Result, frozen=True):
     tasks: tuple[Assignment, ...] = ()
     cancel: tuple[int, ...] = ()  # held tasks that are not to be computed any more
     refusals: tuple[Refused, ...] = ()
+    turned_away: tuple[TurnedAway, ...] = ()  # the same by stage, to be counted
     made_due: bool = False  # some unit waits for a pass now
     profiles: tuple[str, ...] = ()  # what the host offers: its release is chosen by them
 

@@ -80,6 +80,12 @@ RESULTS_OF_ACCOUNT = Query(
     "SELECT COALESCE(SUM(results), 0) FROM statistic WHERE account_id = :account_id",
     lambda row: int(row[0]),
 )
+CREDIT_OF_TASKS = Query(
+    "credit_of_tasks",
+    "who got what of these results",
+    _CREDIT + " WHERE task_id {in:task_ids} ORDER BY task_id, of_task",
+    CreditRow._make,
+)
 STAGE_APPS = Query(
     "stage_apps",
     "of which app and runtime stages are, whose results are paid",

@@ -304,6 +304,31 @@ class HostReply(Reply, frozen=True):
     last_seen_at: str
 
 
+class StepReply(Reply, frozen=True):
+    """A step of a story: when, of what, who did it, in words, and the codes for programs."""
+
+    at: str
+    object: str
+    who: str
+    text: str
+    kind: str
+    was: str | None
+    now: str
+    reason: str
+
+
+class ExplainedReply(Reply, frozen=True):
+    """A story. ``now``: why it stands where it stands, and what it waits for."""
+
+    kind: str
+    id: str
+    headline: str
+    now: tuple[str, ...]
+    facts: dict[str, str | int | float | None]
+    steps: tuple[StepReply, ...]
+    truncated: bool = False
+
+
 class HostCredit(Reply, frozen=True):
     """What one of an account's hosts has been credited."""
 

@@ -48,7 +48,7 @@ def detach(device: Device) -> Response:
                 now=with_.clock(),
                 host_id=host.id,
                 state="retired",
-                reason="its owner left the project",
+                reason="left",
                 actor=f"host:{host.id}",
             )
         )
