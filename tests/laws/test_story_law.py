@@ -1,7 +1,7 @@
 """Whatever the server can write into its log, a refusal or a verdict, it can also tell in words.
 
 Found in the source: a code is a text in the place of a reason, wherever a change, a step, a note or
-a refusal is made. A new code without its sentence fails here, not in front of somebody who asks why.
+a refusal is made. A new code without its sentence fails here, not before somebody who asks why.
 """
 
 import ast
@@ -184,3 +184,18 @@ def test_a_code_that_does_not_exist_is_not_told() -> None:
 def test_a_person_may_say_why() -> None:
     assert reason_words("batch", "the data is wrong") == "In words: the data is wrong."
     assert reason_words("unit", "compute_failed: out of disk").endswith("out of disk.")
+
+
+def test_details_of_notes_are_told() -> None:
+    found = [
+        {"a": "00", "b": "11", "found": "differ", "note": "x: 1 and 2"},
+        {"output": "00", "found": "good", "note": ""},
+    ]
+    assert step_words("unit", "open", "open", "validated", {"found": found}) == (
+        "The validator looked at its outputs: two outputs differ (x: 1 and 2); an output is good."
+    )
+    assert "3.50" in step_words("task", "success", "success", "booked", {"micro": 3_500_000})
+    assert "weight 2.0" in step_words("account", "admin", "admin", "share", {"weight": 2.0})
+    assert step_words("stage", "running", "running", "units 4 to 9 released", None) == (
+        "More units may go out: units 4 to 9 released."
+    )

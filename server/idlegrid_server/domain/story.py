@@ -74,6 +74,11 @@ NOTE: Mapping[str, str] = {
     "booked": "Credit for it waits until it is final: nobody else has computed it yet.",
     "void": "The credit that waited for it is void.",
     "units created": "Units were made.",
+    "units": "More units may go out.",
+    "validated": "The validator looked at its outputs.",
+    "urgency": "An admin said how urgent it is.",
+    "share": "An admin said how much of the grid it may have.",
+    "cap": "An admin said how many tasks of it may be out at a time.",
     "answer": "An answer was made.",
     "created": "The account was made.",
     "password changed": "A new password was set.",
@@ -91,6 +96,7 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "batch": BATCH,
     "host": HOST,
 }
+FINDINGS_TOLD = 3
 #: Of these people may say why in their own words.
 OWN_WORDS = frozenset({"stage", "batch", "host", "account", "app"})
 
@@ -142,10 +148,28 @@ def _noted(words: str, reason: str, detail: Mapping[str, object]) -> str:
     ops = detail.get("ops")
     if reason == "continues" and isinstance(ops, int):
         return f"{words[:-1]}, {ops:,} ops in."
+    found = detail.get("found")
+    if reason == "validated" and isinstance(found, list):
+        return f"{words[:-1]}: {_findings(found)}."
+    told = [f"{name.replace('_', ' ')} {value}" for name, value in detail.items() if value]
+    if reason in ("urgency", "share", "cap") and told:
+        return f"{words[:-1]}: {', '.join(told)}."
     count = detail.get("count")
     if reason == "units created" and isinstance(count, int):
         return f"{count:,} units were made."
     return words
+
+
+def _findings(found: list[dict[str, str]]) -> str:
+    """What a validator found, each of it in a few words."""
+    parts = []
+    for one in found[:FINDINGS_TOLD]:
+        subject = "two outputs " if "a" in one else "an output is "
+        note = f" ({one['note']})" if one.get("note") else ""
+        parts.append(f"{subject}{one.get('found', '')}{note}")
+    if len(found) > FINDINGS_TOLD:
+        parts.append(f"{len(found) - FINDINGS_TOLD} more")
+    return "; ".join(parts)
 
 
 def state_words(kind: str, state: str) -> str:

@@ -22,15 +22,6 @@ class AskerRow(NamedTuple):
     house: int
 
 
-class PlaceRow(NamedTuple):
-    """Where a unit or a task belongs."""
-
-    unit_id: int
-    stage_id: int
-    batch_id: int
-    account_id: int
-
-
 class WantRow(NamedTuple):
     """What a stage asks of hosts, and what it has for them."""
 
@@ -71,15 +62,6 @@ UNIT_BY_ID = Query(
     "a unit whose story is told",
     "SELECT " + ", ".join(UnitRow._fields) + " FROM work_unit WHERE id = :unit_id",
     UnitRow._make,
-)
-UNIT_PLACE = Query(
-    "unit_place",
-    "whose batch a unit is of",
-    """
-    SELECT u.id, u.stage_id, u.batch_id, b.account_id FROM work_unit u
-    JOIN batch b ON b.id = u.batch_id WHERE u.id = :unit_id
-    """,
-    PlaceRow._make,
 )
 STAGE_WANTS = Query(
     "stage_wants",
