@@ -34,23 +34,23 @@ routes = Routes("explain")
 
 @routes.add(
     "GET",
-    "/explain/<kind>/<name>",
+    "/explain/<kind>/<subject>",
     access="token:any",
     summary="The whole story of a unit, task, host, batch or account, in plain words",
     reply=ExplainedReply,
     problems=(404, 422),
 )
-def show_explanation(account: Account, kind: str, name: str) -> Response:
+def show_explanation(account: Account, kind: str, subject: str) -> Response:
     """Scientists see what is theirs, volunteers their hosts, admins all.
 
-    ``name`` is a public id; of a unit also `BATCH:INDEX` or `BATCH:INDEX:STAGE`.
+    ``subject`` is a public id; of a unit also `BATCH:INDEX` or `BATCH:INDEX:STAGE`.
     """
     with_ = services()
     if kind not in _TELL:
         raise Refusal(422, "bad_kind", f"Explain one of {', '.join(KINDS)}, not {kind[:40]!r}.")
     with_.tally.flush()
     with with_.store.reading() as db:
-        told = _TELL[kind](with_, db, account, name)
+        told = _TELL[kind](with_, db, account, subject)
     return reply(
         ExplainedReply(
             kind=told.kind,

@@ -18,6 +18,8 @@ OPENAPI = "3.1.0"
 _PLACEHOLDER = re.compile(r"<(?:(\w+):)?(\w+)>")
 _KINDS: dict[Any, dict[str, str]] = {str: {"type": "string"}, int: {"type": "integer"}}
 _ABOUT = {
+    "kind": "What it is: unit, task, host, batch or account.",
+    "subject": "Its public id; a unit may be named BATCH:INDEX.",
     "batch": "A batch's id, `batch_…`.",
     "index": "A unit's index, from 0.",
     "name": "An upload's name, or a file's path.",
