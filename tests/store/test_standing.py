@@ -211,6 +211,32 @@ def test_no_plan_relies_on_a_host_that_the_same_command_catches(world: World) ->
     world.check()
 
 
+def test_nothing_is_final_while_a_dispute_lasts(world: World) -> None:
+    """Checks that go well come back sooner than one that does not, which needs a third voice."""
+    world.batch(60, world.stage(policy=BELIEF))
+    house = world.house()
+    host, other = proven(world, house), proven(world, house)
+    first, *checked, disputed = say(host, count=FINALITY + 2)
+    run(world)
+    world.store.execute(c.AuditUnits(now=world.now, unit_ids=(disputed,)))
+    run(world)
+    assert say(other, b"wrong") == [disputed]
+    run(world)
+    assert {task.reason for task in world.tasks(disputed)[:2]} == {"disputed"}
+    world.store.execute(c.AuditUnits(now=world.now, unit_ids=tuple(checked)))
+    run(world)
+    assert say(house, count=FINALITY) == checked
+    run(world)
+    app = reputation(world, host, APP)
+    assert app is not None
+    assert app.checks == world.unit(first).final_at
+    assert world.unit(first).state == "provisional"
+    assert say(house) == [disputed]
+    run(world)
+    assert world.unit(disputed).state == world.unit(first).state == "assimilated"
+    world.check()
+
+
 def test_the_end_of_a_stage_checks_the_newest_singles_until_the_others_are_final(
     world: World,
 ) -> None:

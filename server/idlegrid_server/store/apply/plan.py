@@ -189,7 +189,8 @@ def _hold(
         return None, None, None
     if plan.hold is None:
         return unit.held_by, unit.held_for, unit.final_at
-    work.held.append(unit.id)
+    if unit.state != "provisional":
+        work.held.append(unit.id)
     return plan.hold.host_id, work.checks.subjects[unit.stage_id].app, plan.hold.final_at
 
 
