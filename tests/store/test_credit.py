@@ -20,6 +20,7 @@ from idlegrid_server.store.sql import unit as unit_sql
 from idlegrid_shared.documents import Policy
 
 from .test_checkpoint import leave, migrating, miss_deadline, reasons
+from .test_standing import BELIEF, FINALITY, START, audit, proven, run, say
 from .world import SECOND, Host, World, failure, result
 
 CREDIT = 1_000_000
@@ -175,6 +176,47 @@ def test_a_unit_that_is_opened_again_leaves_the_spread(world: World) -> None:
     world.unit_pass()
     assert world.unit(unit_id).agreed_micro == CREDIT
     world.check()
+
+
+def test_singles_of_proven_hosts_wait_and_are_void_when_one_is_caught(world: World) -> None:
+    """The whole way: checks, singles, a lie found out, and what the house then says."""
+    world.batch(30, world.stage(policy=BELIEF))
+    house = world.house()
+    host = proven(world, house)
+    before = host.row().credit_micro
+    assert before == START * CREDIT
+    singles = say(host, count=2)
+    run(world)
+    assert {row.state for row in rows(world, *task_ids(world, singles))} == {"pending"}
+    assert host.row().credit_micro == before
+    world.check()
+    audit(world, house, host, b"wrong")
+    assert rows(world, *task_ids(world, singles)) == []
+    assert host.row().credit_micro == before
+    world.check()
+    assert sorted(say(house, count=2)) == singles
+    run(world)
+    assert {row.host_id for row in rows(world, *task_ids(world, singles))} == {house.id}
+    world.check()
+
+
+def test_singles_are_paid_with_the_checks_that_make_them_final(world: World) -> None:
+    world.batch(30, world.stage(policy=BELIEF))
+    house = world.house()
+    host = proven(world, house)
+    (unit_id,) = say(host)
+    run(world)
+    before = host.row().credit_micro
+    for _ in range(FINALITY):
+        audit(world, house, host)
+    (row,) = rows(world, *task_ids(world, [unit_id]))
+    assert (row.state, row.base_micro) == ("paid", CREDIT)
+    assert host.row().credit_micro == before + (1 + FINALITY) * CREDIT
+    world.check()
+
+
+def task_ids(world: World, units: list[int]) -> list[int]:
+    return [task.id for unit in units for task in world.tasks(unit)]
 
 
 # --- when it came, and who began it

@@ -11,14 +11,17 @@ from idlegrid_server.domain.matching import SERVED, Distinct
 from idlegrid_server.domain.migration import Replica
 from idlegrid_server.domain.reason import REFUSAL
 from idlegrid_server.domain.story import reason_words, state_words
+from idlegrid_server.domain.trust import faded
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.credit import PENDING_OF_HOST
 from idlegrid_server.store.sql.explain import (
     ASKER,
+    CHECKS_OF_HOST,
     STAGES_WAITING,
     TASKS_HELD,
     UNITS_WAITING,
     AskerRow,
+    ChecksRow,
 )
 from idlegrid_server.store.sql.host import HostRow
 from idlegrid_server.store.sql.unit import TASKS_OF_UNITS
@@ -30,6 +33,7 @@ from .waiting import candidate_of, hindrance
 STAGES_LOOKED_AT = 64
 UNITS_LOOKED_AT = 50  # of each stage
 HELD_SHOWN = 20
+SUBJECTS_TOLD = 20
 
 
 def explain_host(
@@ -74,6 +78,11 @@ def _now(
         if left:
             results = "one more result" if left == 1 else f"{left} more results"
             found.append(f"It is trusted when {results} of it at least have been confirmed.")
+    if host.shut_out_until is not None:
+        times = "once" if host.n_shut_out == 1 else f"{host.n_shut_out} times"
+        until = moment_words(host.shut_out_until)
+        found.append(f"It gets no work until {until}; its results shut it out {times}.")
+    found += [_checks(row, now) for row in _all_checks(db, host)]
     if host.house:
         found.append("It belongs to the project, so it counts as trusted.")
     found.append(
@@ -88,6 +97,22 @@ def _now(
     if asker is not None:
         found += _would_hear(db, asker, distinct)
     return found
+
+
+def _all_checks(db: Connection, host: HostRow) -> list[ChecksRow]:
+    return db.fetch_all(CHECKS_OF_HOST, host_id=host.id, limit=SUBJECTS_TOLD)
+
+
+def _checks(row: ChecksRow, now: int) -> str:
+    """What its checks for one kind of work, or for one app, come to."""
+    about = f"app {row.app}" if row.app is not None else f"work of the kind {row.subject}"
+    text = f"For {about} it has passed {row.checks:,} checks and failed {row.n_failed:,}"
+    if row.app is None:
+        passed, failed = (faded(sum_, row.faded_at, now) for sum_ in (row.passed, row.failed))
+        text += f"; by weight and age that is {passed:.1f} passed and {failed:.1f} failed"
+    if row.caught_at is not None:
+        text += f", the last failed at {moment_words(row.caught_at)}"
+    return f"{text}."
 
 
 def _would_hear(db: Connection, host: AskerRow, distinct: Collection[Distinct]) -> list[str]:

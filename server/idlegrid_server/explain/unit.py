@@ -8,7 +8,7 @@ from idlegrid_server.domain.migration import Replica
 from idlegrid_server.domain.story import reason_words, state_words
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.credit import CREDIT_OF_TASKS, CreditRow
-from idlegrid_server.store.sql.explain import BOUND_TO, STAGE_WANTS, WantRow
+from idlegrid_server.store.sql.explain import BOUND_TO, CHECKS_LEFT, STAGE_WANTS, WantRow
 from idlegrid_server.store.sql.unit import TASKS_OF_UNITS, TaskRow, UnitRow
 
 from .moment import moment_words, span_words
@@ -117,10 +117,7 @@ def _unit_now(
         return []
     found = []
     if unit.state == "provisional":
-        found.append(
-            "One proven computer has said what it comes to. It is final when that computer has "
-            "passed further secret checks, and is looked at again if it fails one."
-        )
+        found.append(_held(db, names, unit))
     if stage.placement == "server":
         found.append("The server computes it itself.")
         return found
@@ -138,6 +135,18 @@ def _unit_now(
     if unit.n_unsent and not is_closed(stage):
         found += _unsent(db, unit, tasks, stage, now, distinct)
     return found
+
+
+def _held(db: Connection, names: Names, unit: UnitRow) -> str:
+    """What a provisional unit waits for."""
+    host = names.of("host", unit.held_by or 0)
+    passed = db.fetch_one(CHECKS_LEFT, host_id=unit.held_by, subject=unit.held_for) or 0
+    left = max(0, (unit.final_at or 0) - passed)
+    checks = "one more secret check" if left == 1 else f"{left:,} more secret checks"
+    return (
+        f"{host}, a proven computer, has said alone what it comes to. It is final when {host} has "
+        f"passed {checks}, and looked at again if it fails one."
+    )
 
 
 def is_closed(stage: WantRow) -> bool:
@@ -194,7 +203,11 @@ def _task_now(
             if left > 0
             else f"It is late by {span_words(-left)} and is given up soon; it may still come."
         )
-    elif task.state == "success" and task.verdict in ("pending", "inconclusive"):
+    elif (
+        task.state == "success"
+        and task.verdict in ("pending", "inconclusive")
+        and names.host is None  # whether it is checked in secret is not its host's to know
+    ):
         found.append(
             f"Its unit is {unit.state}: {reason_words('unit', unit.reason) or 'not decided yet.'}"
         )

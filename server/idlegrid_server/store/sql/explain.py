@@ -49,6 +49,19 @@ class HolderRow(NamedTuple):
     batch: str
 
 
+class ChecksRow(NamedTuple):
+    """What the checks of a host come to, for a kind of work or for an app's finality."""
+
+    subject: str
+    app: str | None
+    passed: float
+    failed: float
+    faded_at: int
+    checks: int
+    n_failed: int
+    caught_at: int | None
+
+
 class TurnedAwayRow(NamedTuple):
     """How often hosts were refused work for a reason."""
 
@@ -112,6 +125,22 @@ ASKER = Query(
     "a host, as matching asks for it",
     "SELECT " + ", ".join(AskerRow._fields) + " FROM host WHERE id = :host_id",
     AskerRow._make,
+)
+CHECKS_OF_HOST = Query(
+    "checks_of_host",
+    "what a host's checks come to, by the kind of work or the app",
+    """
+    SELECT r.subject, a.name, r.passed, r.failed, r.faded_at, r.checks, r.n_failed, r.caught_at
+    FROM reputation r LEFT JOIN app a ON r.subject = 'a:' || CAST(a.id AS TEXT)
+    WHERE r.host_id = :host_id ORDER BY r.checks DESC, r.subject LIMIT :limit
+    """,
+    ChecksRow._make,
+)
+CHECKS_LEFT = Query(
+    "checks_left",
+    "how many checks a host has passed for what holds a unit",
+    "SELECT checks FROM reputation WHERE host_id = :host_id AND subject = :subject",
+    lambda row: int(row[0]),
 )
 TASKS_OUT = Query(
     "tasks_out",
