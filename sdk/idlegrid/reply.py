@@ -20,6 +20,7 @@ class StageProgress(msgspec.Struct, frozen=True):
     assimilated: int = 0
     failed: int = 0
     cancelled: int = 0
+    provisional: int = 0  # said by one proven computer, and not final yet
 
 
 class FailureGroup(msgspec.Struct, frozen=True):

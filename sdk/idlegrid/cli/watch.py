@@ -32,7 +32,8 @@ def _words(batch: BatchProgress, stage: StageProgress) -> str:
     words = STAGE_WORDS.get(stage.kind, stage.kind)
     state = batch.state if batch.state == "paused" else stage.state
     failed = f", {stage.failed} failed" if stage.failed else ""
-    return f"{batch.name}: {words} ({state}{failed})"
+    waiting = f", {stage.provisional} provisional" if stage.provisional else ""
+    return f"{batch.name}: {words} ({state}{failed}{waiting})"
 
 
 def watch_batch(screen: Screen, batch: Batch) -> BatchProgress:

@@ -240,6 +240,7 @@ def batch_reply(
                 assimilated=stage.assimilated,
                 failed=stage.failed,
                 cancelled=stage.cancelled,
+                provisional=stage.provisional,
             )
             for stage in stages
         ),

@@ -156,6 +156,7 @@ class StageReply(Reply, frozen=True):
     assimilated: int
     failed: int
     cancelled: int
+    provisional: int  # said by one proven computer, and not final yet
 
 
 class FailureReply(Reply, frozen=True):

@@ -84,6 +84,12 @@ def _running(db: Connection, stage: StageRow, computers: Computers) -> str:
             "They go out as soon as one does."
         )
     done = f"{stage.assimilated:,} of {stage.expected:,} work units agree"
+    if stage.provisional:
+        left -= stage.provisional
+        done += (
+            f", {stage.provisional:,} more are provisional until the computers that computed them "
+            "have passed further checks"
+        )
     waiting = db.fetch_one(UNITS_UNVALIDATED, stage_id=stage.id) if stage.validator else None
     if waiting is not None and waiting[0]:
         return f"{done}; {_unvalidated(*waiting)}"

@@ -81,9 +81,10 @@ def _counts(stage: StageRow, states: list[Shown]) -> dict[Shown, int]:
     left = stage.expected - stage.assimilated - stage.failed - stage.cancelled
     counts: dict[Shown, int] = {
         "valid": stage.assimilated,
+        "check": stage.provisional,
         "fail": stage.failed,
         "stop": stage.cancelled,
-        "wait": left,
+        "wait": left - stage.provisional,
     }
     return {state: count for state, count in counts.items() if count}
 
