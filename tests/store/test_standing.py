@@ -402,3 +402,20 @@ def test_queries_of_passes_use_their_indexes(local: LocalStore) -> None:
         told = "\n".join(str(row[3]) for row in plan)
         assert index in told, f"{name}: {told}"
         assert not {"SCAN u", "SCAN work_unit"} & set(told.splitlines()), f"{name}: {told}"
+
+
+def test_the_first_checks_of_a_house_host_make_its_word_final(world: World) -> None:
+    """It speaks alone from the start, when nothing is counted for it yet."""
+    world.batch(20, world.stage(policy=BELIEF))
+    house, other = world.house(), world.host()
+    (unit_id,) = say(house)
+    run(world)
+    assert world.unit(unit_id).state == "provisional"
+    checked = say(house, count=FINALITY)
+    run(world)
+    world.store.execute(c.AuditUnits(now=world.now, unit_ids=tuple(checked)))
+    run(world)
+    assert sorted(say(other, count=FINALITY)) == checked
+    run(world)
+    assert world.unit(unit_id).state == "assimilated"
+    world.check()

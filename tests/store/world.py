@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from idlegrid_server.domain.batch import decide_batch
+from idlegrid_server.domain.host import NEWCOMER_MAX
 from idlegrid_server.domain.model import UnitSnapshot
 from idlegrid_server.domain.unit import decide_unit
 from idlegrid_server.pipeline.passes import release_pass, settle_pass, transition_pass
@@ -276,7 +277,10 @@ class World:
         return job
 
     def host(self, account_id: int | None = None, subnet: str = "", **machine: object) -> Host:
-        """Enrol a host; each has a subnet of its own unless told."""
+        """Enrol a host; each has a subnet of its own unless told.
+
+        An admin vouches for large ones, so that they are no newcomers.
+        """
         number = len(self.hosts) + 1
         values: dict[str, object] = {
             "cores": 4,
@@ -299,6 +303,11 @@ class World:
                 c.AssignHostAccount(
                     now=self.now, host_id=made.host_id, account_id=account_id, actor="test"
                 )
+            )
+        if int(str(values["cores"])) > NEWCOMER_MAX // 2:
+            limit = 2 * int(str(values["cores"]))
+            self.store.execute(
+                c.SetHostLimit(now=self.now, host_id=made.host_id, tasks_max=min(512, limit))
             )
         host = Host(self, device, made.host_id, subnet)
         self.hosts.append(host)

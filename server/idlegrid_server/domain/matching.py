@@ -7,7 +7,7 @@ unit may share what it names (TRUST.md J). Hosts of nobody in one subnet count a
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from .host import is_proven
+from .host import allowance, is_proven
 from .model import Candidate, HostSnapshot, Peer, Value
 from .reason import REFUSAL
 
@@ -52,10 +52,12 @@ def room(host: HostSnapshot, wanted: int) -> tuple[int, RefusalCount | None]:
     """How many tasks the host may get now (its cap in progress), and why not more."""
     if host.state not in SERVED:
         return 0, RefusalCount("quarantined", 0)
-    free = max(0, host.tasks_max - host.in_progress)
-    if wanted > free:
-        return free, RefusalCount("cap", 0, f"{host.in_progress} of the {host.tasks_max}")
-    return wanted, None
+    free, rule = allowance(host)
+    if wanted <= free:
+        return wanted, None
+    if rule == "unjudged":
+        return free, RefusalCount("unjudged", host.unjudged, f"{host.in_progress}")
+    return free, RefusalCount("cap", 0, f"{host.in_progress} of the {host.tasks_max}")
 
 
 def _owner(account_id: int | None, subnet: str) -> tuple[str, int | str]:

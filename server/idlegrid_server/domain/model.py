@@ -352,3 +352,5 @@ class HostSnapshot(Value, frozen=True):
     in_progress: int = 0
     tasks_max: int = 1
     house: bool = False  # the project's own
+    unjudged: int = 0  # its results that wait for a verdict
+    judged: int = 3  # its verdicts so far

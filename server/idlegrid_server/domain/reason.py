@@ -166,6 +166,8 @@ REFUSAL: Mapping[str, str] = _frozen(
         "capped": "{count} units wait: as many tasks of their scientist or app are out as may be.",
         "reserved": "{count} units wait for a computer whose results were confirmed before.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
+        "unjudged": "This computer is new here: it has {detail} tasks, and {count} results that "
+        "others have not judged yet. It gets more when they have.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",
         "disk_low": "The server's disk is nearly full: it takes results and gives no new work.",
     }

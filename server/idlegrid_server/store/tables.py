@@ -127,6 +127,7 @@ host = Table(
     Column("kind", Text, nullable=False, server_default=""),  # domain/kind.py: machine_kind
     Column("tasks_max", Integer, nullable=False, server_default="8"),  # cap in progress
     _count("n_in_progress"),
+    _count("n_unjudged"),  # results without a verdict, as far as one may still come
     _count("n_success"),
     _count("n_error"),
     _count("n_timed_out"),

@@ -41,7 +41,7 @@ class Rules:
 
     def next_state(self, state: HostState, n_valid: int) -> tuple[HostState, str] | None:
         """(state, reason) that a host's confirmed results bring it to."""
-        return next_state(state, n_valid)
+        return next_state(state, n_valid, by_quorum=True)
 
 
 PRODUCTION = Rules()

@@ -72,6 +72,13 @@ class Checks:
                     sums = (before.passed, after.failed)
                     self.failures.setdefault(check.host_id, []).append(sums)
 
+    def begin(self, host_id: int, subject: str) -> None:
+        """Somebody waits for this host's checks: have a row, though there were none yet."""
+        key = (host_id, subject)
+        if key not in self.known:
+            self.known[key] = self._of(key)
+            self.changed.add(key)
+
     def confirm(self, stage_id: int, host_id: int) -> None:
         """A result of the host was found valid."""
         self.confirmed.setdefault(host_id, set()).add(stage_id)

@@ -121,6 +121,7 @@ def give_tasks(
     host: host_sql.CallerRow,
     held: list[exchange_sql.HeldRow],
     resent: int,
+    reported: int,
     command: c.Exchange,
 ) -> Given:
     """New tasks for the host beside those held, as many as it wants and may have."""
@@ -135,6 +136,8 @@ def give_tasks(
         in_progress=len(held),
         tasks_max=host.tasks_max,
         house=bool(host.house),
+        unjudged=host.n_unjudged + reported,
+        judged=host.n_valid + host.n_invalid,
     )
     wanted, refusal = room(snapshot, want.tasks - resent)
     refusals = [] if refusal is None else [refusal]

@@ -52,7 +52,7 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     again = resend_lost(db, ledger, host, live, known, command)
     gone = set(let_go)
     left = [task for task in held if task.id not in gone]
-    given = give_tasks(db, ledger, host, left, len(again), command)
+    given = give_tasks(db, ledger, host, left, len(again), reports.success, command)
     _remember(db, host, reports, len(given.tasks) - reports.left - len(let_go), command)
     ledger.write()
     return c.ExchangeResult(

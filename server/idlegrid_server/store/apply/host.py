@@ -53,7 +53,7 @@ def _insert(
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
         kind=machine.kind,
-        tasks_max=first_limit(machine.cores),
+        tasks_max=first_limit(machine.cores, house),
         now=command.now,
     )
     if host_id is None:

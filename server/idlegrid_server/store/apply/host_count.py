@@ -17,6 +17,7 @@ class HostCount:
     """Differences to one host's counters."""
 
     in_progress: int = 0
+    unjudged: int = 0
     success: int = 0
     error: int = 0
     timed_out: int = 0
@@ -55,10 +56,23 @@ class HostCounts:
         counts, states, caught = [], [], []
         for host_id in sorted({*self.hosts, *checks.failures}):
             host, count = self.standing[host_id], self.of(host_id)
-            limit = next_limit(host.tasks_max, host.cores, max(0, count.valid), count.bad)
+            limit = next_limit(
+                host.tasks_max,
+                host.cores,
+                max(0, count.valid),
+                count.bad,
+                before=host.n_valid + host.n_invalid,
+                invalid=max(0, count.invalid),
+            )
             counts.append(
                 (
-                    *(count.in_progress, count.success, count.error, count.timed_out),
+                    *(
+                        count.in_progress,
+                        count.unjudged,
+                        count.success,
+                        count.error,
+                        count.timed_out,
+                    ),
                     *(count.valid, count.invalid, count.credit_micro),
                     added(host.recent_micro, host.recent_at, ledger.now, count.credit_micro),
                     max(host.recent_at, ledger.now),

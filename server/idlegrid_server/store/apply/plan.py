@@ -1,7 +1,7 @@
 """What a transition pass decided, applied: all plans of a command together, in few statements."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.draft import DISPUTED
@@ -24,6 +24,8 @@ from idlegrid_server.store.sql import unit as sql
 
 #: Unit states that a stage counts.
 COUNTED = ("assimilated", "failed", "cancelled", "provisional")
+#: Unit states in which results without a verdict may still get one.
+UNDECIDED = ("open", "provisional")
 #: States of a task that its host had and that end its work on it.
 ENDED_FROM = "in_progress"
 
@@ -48,6 +50,7 @@ class _Work:
     batches: dict[int, int] = field(default_factory=dict)  # stage → batch
     queued: set[int] = field(default_factory=set)
     held: list[int] = field(default_factory=list)
+    ends: dict[int, str] = field(default_factory=dict)  # unit → the state it comes to
     jobless: list[int] = field(default_factory=list)
     pulses: Pulses = field(default_factory=Pulses)
     new_reasons: dict[int, str] = field(default_factory=dict)  # unit → why it gets new tasks
@@ -64,6 +67,8 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
     payments = Payments(db, ledger, hosts)
     named = {row.host_id for row in tasks.values() if row.host_id is not None}
     named.update(payments.read(tasks.values()))
+    undecided = _undecided(db, command.plans, tasks)
+    named.update(host_id for _, _, host_id in undecided)
     for plan in command.plans:
         named.update(check.host_id for check in plan.checks)
         if plan.hold is not None:
@@ -87,6 +92,7 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
             void.append(plan.unit_id)
         else:
             _plan(work, unit, plan, tasks)
+    _count_undecided(work, units, undecided)
     woken = _write(work, command.now)
     if nearly_final or work.held:
         # One that is held from now on may be final already: by checks of this very command.
@@ -98,6 +104,38 @@ def apply_unit_plans(db: Connection, command: c.ApplyUnitPlans) -> c.ApplyUnitPl
         made_due=woken,
         dispatchable=bool(work.queued),
     )
+
+
+def _undecided(
+    db: Connection, plans: Sequence[UnitPlan], tasks: Mapping[int, sql.ChangingRow]
+) -> list[tuple[int, int, int]]:
+    """Results without a verdict that plans leave alone, of units that they end or open again.
+
+    Task, unit and host. Few plans do either.
+    """
+    units = {
+        plan.unit_id
+        for plan in plans
+        if any(step.state in ("open", "failed", "cancelled") for step in plan.steps)
+    }
+    if not units:
+        return []
+    rows = db.fetch_all(sql.TASKS_INCONCLUSIVE, unit_ids=sorted(units))
+    return [row for row in rows if row[0] not in tasks]
+
+
+def _count_undecided(
+    work: _Work, units: Mapping[int, sql.UnitRow], undecided: Sequence[tuple[int, int, int]]
+) -> None:
+    for _, unit_id, host_id in undecided:
+        if unit_id in work.ends:
+            was, is_now = units[unit_id].state in UNDECIDED, work.ends[unit_id] in UNDECIDED
+            work.hosts.of(host_id).unjudged += is_now - was
+
+
+def _waits(verdict: str | None, state: str) -> bool:
+    """Whether a result may still get another verdict, in a unit of this state."""
+    return verdict == "pending" or (verdict == "inconclusive" and state in UNDECIDED)
 
 
 def _catches_nobody(plan: UnitPlan) -> bool:
@@ -137,12 +175,13 @@ def _plan(
         if task.unit_id != unit.id:
             raise c.StoreRefused("foreign_task", f"task {task.id} is not of unit {unit.id}")
         unsent -= task.state == "unsent" and change.state not in (None, "unsent")
-        _task(work, unit, task, change)
+        _task(work, unit, task, change, plan.steps[-1].state if plan.steps else unit.state)
     state, reason = unit.state, unit.reason
     for step in plan.steps:
         work.ledger.step("unit", unit.id, state, step.state, step.reason)
         _count(work, unit, state, step.state)
         state, reason = step.state, step.reason
+    work.ends[unit.id] = state
     canonical = (unit.canonical_task, unit.canonical_manifest)
     if plan.canonical_manifest is not None:
         canonical = (plan.canonical_task, plan.canonical_manifest)
@@ -191,10 +230,15 @@ def _hold(
         return unit.held_by, unit.held_for, unit.final_at
     if unit.state != "provisional":
         work.held.append(unit.id)
-    return plan.hold.host_id, work.checks.subjects[unit.stage_id].app, plan.hold.final_at
+    subject = work.checks.subjects[unit.stage_id].app
+    work.checks.begin(plan.hold.host_id, subject)
+    return plan.hold.host_id, subject, plan.hold.final_at
 
 
-def _task(work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskChange) -> None:
+def _task(
+    work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskChange, unit_state: str
+) -> None:
+    """One task's change, in a unit that comes to ``unit_state``."""
     state, verdict = task.state, task.verdict
     host = None if task.host_id is None else work.hosts.of(task.host_id)
     if change.state is not None and change.state != state:
@@ -218,6 +262,8 @@ def _task(work: _Work, unit: sql.UnitRow, task: sql.ChangingRow, change: TaskCha
             host.valid += (change.verdict == "valid") - (verdict == "valid")
             host.invalid += (change.verdict == "invalid") - (verdict == "invalid")
         verdict = change.verdict
+    if host is not None:
+        host.unjudged += _waits(verdict, unit_state) - _waits(task.verdict, unit.state)
     credit = task.credit_micro
     if change.credit_micro is not None and credit is None:
         credit = change.credit_micro

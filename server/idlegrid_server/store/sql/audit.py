@@ -15,6 +15,20 @@ HOST_IN_PROGRESS = Query(
     """
     + LIMIT,
 )
+HOST_UNJUDGED = Query(
+    "audit_host_unjudged",
+    "host {0} counts {1} results that wait for a verdict, but has {2}",
+    """
+    SELECT h.id, h.n_unjudged, COALESCE(t.n, 0) FROM host h LEFT JOIN (
+        SELECT task.host_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
+        WHERE task.verdict = 'pending'
+           OR (task.verdict = 'inconclusive' AND u.state IN ('open', 'provisional'))
+        GROUP BY task.host_id
+    ) t ON t.host_id = h.id
+    WHERE h.n_unjudged <> COALESCE(t.n, 0)
+    """
+    + LIMIT,
+)
 HOST_RESULTS = Query(
     "audit_host_results",
     "host {0} counts {1} successes, {2} errors, {3} valid, {4} invalid, but has {5}, {6}, {7}, {8}",
@@ -497,6 +511,7 @@ BATCH_ANSWERS = Query(
 #: The rules whose rows are violations, in the words of their purpose.
 RULES = (
     HOST_IN_PROGRESS,
+    HOST_UNJUDGED,
     HOST_RESULTS,
     HOST_TIMED_OUT,
     HOST_CREDIT,

@@ -25,6 +25,7 @@ class HostRow(NamedTuple):
     profiles: str
     tasks_max: int
     n_in_progress: int
+    n_unjudged: int
     n_success: int
     n_error: int
     n_timed_out: int
@@ -58,6 +59,9 @@ class CallerRow(NamedTuple):
     tasks_max: int
     kind: str
     house: int
+    n_unjudged: int
+    n_valid: int
+    n_invalid: int
     late_weight: float
     late_total: float
     late_square: float
@@ -71,6 +75,7 @@ class StandingRow(NamedTuple):
     cores: int
     tasks_max: int
     n_valid: int
+    n_invalid: int
     recent_micro: int
     recent_at: int
     bench_micro: int
@@ -213,7 +218,7 @@ HOST_SEEN = Query(
     UPDATE host SET seq = :seq, last_request = :last_request, last_body = :last_body,
         subnet = :subnet, last_seen_at = :now,
         n_in_progress = n_in_progress + :in_progress, n_success = n_success + :success,
-        n_error = n_error + :error, tasks_max = :tasks_max
+        n_unjudged = n_unjudged + :success, n_error = n_error + :error, tasks_max = :tasks_max
     WHERE id = :host_id
     """,
 )
@@ -222,7 +227,8 @@ HOST_COUNT = Query(
     "what a pass did to the counters of a host",
     """
     UPDATE host SET
-        n_in_progress = n_in_progress + :in_progress, n_success = n_success + :success,
+        n_in_progress = n_in_progress + :in_progress, n_unjudged = n_unjudged + :unjudged,
+        n_success = n_success + :success,
         n_error = n_error + :error, n_timed_out = n_timed_out + :timed_out,
         n_valid = n_valid + :valid, n_invalid = n_invalid + :invalid,
         credit_micro = credit_micro + :credit_micro,

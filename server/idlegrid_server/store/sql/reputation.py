@@ -123,10 +123,12 @@ DISPUTES = Query(
 )
 HELD_FINAL_WAKE = Query(
     "held_final_wake",
-    "let a pass look at provisional units that are final by now; they are locked before",
+    "let a pass look at provisional units that are final by now, which are locked before; a plan "
+    "made on fewer checks is void, though its unit may have been due already",
     """
-    UPDATE work_unit SET version = version + 1, due_at = :now
-    WHERE id {in:unit_ids} AND state = 'provisional' AND (due_at IS NULL OR due_at > :now)
+    UPDATE work_unit SET version = version + 1,
+        due_at = CASE WHEN due_at < :now THEN due_at ELSE :now END
+    WHERE id {in:unit_ids} AND state = 'provisional'
       AND final_at <= (SELECT r.checks FROM reputation r
                        WHERE r.host_id = work_unit.held_by AND r.subject = work_unit.held_for)
     """,

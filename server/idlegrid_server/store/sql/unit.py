@@ -298,6 +298,15 @@ TASKS_WORKED = Query(
     _CHANGING + " WHERE t.unit_id {in:unit_ids} AND t.host_id IS NOT NULL ORDER BY t.unit_id, t.n",
     ChangingRow._make,
 )
+TASKS_INCONCLUSIVE = Query(
+    "tasks_inconclusive",
+    "results without a verdict, of units that end or are opened again",
+    """
+    SELECT id, unit_id, host_id FROM task
+    WHERE unit_id {in:unit_ids} AND verdict = 'inconclusive' AND host_id IS NOT NULL
+    """,
+    lambda row: (int(row[0]), int(row[1]), int(row[2])),
+)
 TASKS_NEW = Query(
     "tasks_new",
     "the ids of tasks just made",
