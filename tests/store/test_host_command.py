@@ -3,7 +3,7 @@
 import pytest
 
 from idlegrid_server.store import command as c
-from idlegrid_server.store.sql.host import HOST_LIKENESSES, LikenessRow
+from idlegrid_server.store.sql.host import HOST_BY_ID, HOST_LIKENESSES, LikenessRow
 
 from .world import SECOND, World, digest, failure, result
 
@@ -47,8 +47,20 @@ def test_device_is_made_known_once(world: World) -> None:
 
 
 def test_cap_of_a_new_host_fits_its_cores(world: World) -> None:
-    assert world.host(cores=1).row().tasks_max == 2
-    assert world.host(cores=16).row().tasks_max == 32
+    for device, cores, tasks_max in ((b"1", 1, 2), (b"4", 4, 8), (b"9", 16, 12)):
+        made = world.store.execute(
+            c.EnrolHost(
+                now=world.now,
+                device=digest(device),
+                machine=c.MachineFacts("new", "{}", cores=cores),
+                subnet="here",
+            )
+        )
+        with world.store.reading() as db:
+            row = db.fetch_one(HOST_BY_ID, host_id=made.host_id)
+        assert row is not None
+        assert row.tasks_max == tasks_max
+    assert world.house(cores=16).row().tasks_max == 32
 
 
 def test_token_binds_the_host_to_its_account(world: World) -> None:

@@ -113,7 +113,7 @@ def test_confirmed_results_prove_a_host(world: World) -> None:
             host.exchange(result(task.task_id, b"x"))
     world.unit_pass()
     row = hosts[0].row()
-    assert (row.state, row.n_valid, row.tasks_max) == ("trusted", 4, 32)
+    assert (row.state, row.n_valid, row.tasks_max) == ("trusted", 4, 16)
     assert world.story("host", row.id) == ["new", "probation", "trusted"]
     world.check()
 

@@ -453,7 +453,9 @@ UNIT_FORGOTTEN = Query(
     JOIN batch b ON b.id = s.batch_id
     LEFT JOIN reputation r ON r.host_id = u.held_by AND r.subject = u.held_for
     WHERE u.due_at IS NULL AND u.n_unsent = 0 AND s.placement = 'grid' AND s.settle_from IS NULL
-      AND (u.state IN ('open', 'valid') OR (u.state = 'provisional' AND u.final_at <= r.checks))
+      AND (u.state IN ('open', 'valid') OR (u.state = 'provisional' AND u.final_at <= r.checks
+           AND NOT EXISTS (SELECT 1 FROM task t WHERE t.host_id = u.held_by
+                           AND t.verdict = 'inconclusive' AND t.reason = 'disputed')))
       AND NOT (u.n_tasks = 0 AND (b.state = 'canary' OR b.resume_state = 'canary'
                OR (s.release_from IS NOT NULL AND u.idx >= s.release_from)))
       AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 'validate' AND j.object_id = u.id
