@@ -65,12 +65,12 @@ def test_nobody_gets_more_than_its_caps(
         tasks_max=limit,
         house=house,
     )
-    free, rule = allowance(host)
+    free, new = allowance(host)
     assert 0 <= free <= max(0, limit - in_progress)
     if not house and judged < VERDICTS_FIRST and limit <= NEWCOMER_MAX:
         assert free <= max(0, NEWCOMER_MAX - in_progress - unjudged)
     else:
-        assert (free, rule) == (max(0, limit - in_progress), "cap")
+        assert (free, new) == (max(0, limit - in_progress), False)
 
 
 def test_a_host_is_trusted_when_proven_or_by_three_results_of_a_quorum() -> None:

@@ -46,14 +46,14 @@ def is_newcomer(host: HostSnapshot) -> bool:
     return not known and host.tasks_max <= NEWCOMER_MAX
 
 
-def allowance(host: HostSnapshot) -> tuple[int, str]:
-    """How many more tasks the host may have, and by which rule: ``cap`` or ``unjudged``."""
+def allowance(host: HostSnapshot) -> tuple[int, bool]:
+    """How many more tasks the host may have, and whether it is for being new that they are few."""
     free = max(0, host.tasks_max - host.in_progress)
     if is_newcomer(host):
         left = max(0, NEWCOMER_MAX - host.in_progress - host.unjudged)
         if left < free:
-            return left, "unjudged"
-    return free, "cap"
+            return left, True
+    return free, False
 
 
 def is_proven(host: HostSnapshot) -> bool:

@@ -52,10 +52,10 @@ def room(host: HostSnapshot, wanted: int) -> tuple[int, RefusalCount | None]:
     """How many tasks the host may get now (its cap in progress), and why not more."""
     if host.state not in SERVED:
         return 0, RefusalCount("quarantined", 0)
-    free, rule = allowance(host)
+    free, new = allowance(host)
     if wanted <= free:
         return wanted, None
-    if rule == "unjudged":
+    if new:
         return free, RefusalCount("unjudged", host.unjudged, f"{host.in_progress}")
     return free, RefusalCount("cap", 0, f"{host.in_progress} of the {host.tasks_max}")
 
