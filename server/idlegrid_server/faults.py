@@ -54,6 +54,9 @@ POINTS: tuple[str, ...] = (
     "combine.stored",
     "combine.done.after",
     "validate.claimed",
+    "revalidate.claimed",
+    "revalidate.looked",
+    "revalidate.piece",
     "validate.found",
     "validate.done.after",
     # the answer of a batch

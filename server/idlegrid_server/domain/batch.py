@@ -69,6 +69,8 @@ def _keep_waiting(batch: BatchSnapshot, canary: CanarySnapshot, now: int) -> Bat
 
 
 def _has_ended(stage: StageSnapshot) -> bool:
+    if stage.reopening:
+        return False
     ended = stage.assimilated + stage.failed + stage.cancelled
     return stage.created == stage.expected and ended == stage.expected
 

@@ -263,6 +263,7 @@ class StageSnapshot(Value, frozen=True):
     assimilated: int
     failed: int
     cancelled: int
+    reopening: bool = False  # a new validator is being applied: some units may be opened again
 
 
 class FailurePolicy(Value, frozen=True):

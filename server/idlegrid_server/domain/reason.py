@@ -130,6 +130,7 @@ BATCH: Mapping[str, str] = _frozen(
         "owner": "Its owner asked for it.",
         "admin": "An admin asked for it.",
         "reopened": "A unit was opened again.",
+        "revalidated": "Its results are looked at again under another validator.",
         "canaries_passed": "Its first units came back well, so the rest goes out.",
         "canaries_slow": "Its first units take long but met no error, so the rest goes out.",
         "canaries_failed": "Most of its first units failed, so the rest was kept back.",

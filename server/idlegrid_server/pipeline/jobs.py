@@ -15,6 +15,7 @@ from idlegrid_server.store.command import (
 
 from .combine import run_combine
 from .lease import Interrupted, Lease, LeaseLost
+from .revalidation import run_revalidation
 from .submit import run_submission
 from .tools import Tools
 from .validation import RETRY_MAX_US, run_validation
@@ -23,6 +24,7 @@ RUN: dict[JobKind, Callable[[Tools, Lease, Callable[[], bool]], None]] = {
     "submit": run_submission,
     "combine": run_combine,
     "validate": run_validation,
+    "revalidate": run_revalidation,
 }
 # A job whose worker died so often is what kills it. Ordinary ends of a worker are far fewer.
 CLAIMS_MAX = 50
@@ -87,7 +89,7 @@ def give_up(tools: Tools, lease: Lease) -> None:
         tools.store.execute(
             FailBatch(now=tools.clock(), batch_id=job.object_id, reason=reason, actor="compute")
         )
-    elif job.kind == "validate":
+    elif job.kind in ("validate", "revalidate"):
         _tell(tools, job, reason)
     now = tools.clock()
     tools.store.execute(

@@ -23,6 +23,7 @@ def stage_snapshot(row: sql.StageRow) -> StageSnapshot:
         assimilated=row.assimilated,
         failed=row.failed,
         cancelled=row.cancelled,
+        reopening=row.reopen_from is not None,
     )
 
 

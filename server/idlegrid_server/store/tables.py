@@ -27,7 +27,7 @@ from idlegrid_server.domain import model
 from .credit_table import credit, credit_spread, statistic
 from .metadata import metadata
 from .refusal_table import refusal
-from .validation_table import comparison, output_check
+from .validation_table import comparison, output_check, revalidation
 
 __all__ = [
     "comparison",
@@ -36,6 +36,7 @@ __all__ = [
     "metadata",
     "output_check",
     "refusal",
+    "revalidation",
     "statistic",
 ]
 
@@ -294,6 +295,7 @@ stage = Table(
     _flag("migrates"),  # what a host leaves may be continued by another
     _flag("dispatchable"),  # running, on the grid, and not known to be without unsent tasks
     _count("queue_rev"),  # grows with every unsent task made: "known to be without" holds for one
+    Column("reopen_from", BigInteger),  # a new validator: units from this index on wait for it
     Column("settle_from", BigInteger),  # ended early: live units from this index on wait for an end
     Column("release_from", BigInteger),  # canaries passed: units from here on have no tasks yet
     _count("expected"),

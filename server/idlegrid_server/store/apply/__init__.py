@@ -19,6 +19,7 @@ from . import (
     job,
     plan,
     refusal,
+    revalidation,
     share,
     submission,
     validation,
@@ -75,6 +76,10 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.ReleaseExpiredJobs: job.release_expired,
     c.CompleteServerUnit: job.complete_server_unit,
     c.AddFindings: validation.add_findings,
+    c.TryValidator: revalidation.try_validator,
+    c.ReportRevalidation: revalidation.report,
+    c.ApplyRevalidation: revalidation.apply,
+    c.ReopenUnits: revalidation.reopen_units,
 }
 
 

@@ -1,7 +1,9 @@
 """Jobs under leases, and what a combine's end does."""
 
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply import revalidation
 from idlegrid_server.store.apply.file import require_files, store_files
+from idlegrid_server.store.apply.lease import close, own
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as batch_sql
@@ -29,14 +31,6 @@ def claim(db: Connection, command: c.ClaimJob) -> c.ClaimJobResult:
     )
 
 
-def own(db: Connection, job_id: int, worker: str) -> sql.JobRow | None:
-    """The job, locked, if this worker still has it."""
-    job = db.fetch_one(sql.JOB_BY_ID_LOCKED, job_id=job_id)
-    if job is None:
-        raise c.StoreRefused("unknown_job", f"there is no job {job_id}")
-    return job if job.state == "running" and job.lease_by == worker else None
-
-
 def renew(db: Connection, command: c.RenewJob) -> c.JobResult:
     """Keep a job."""
     if own(db, command.job_id, command.worker) is None:
@@ -50,13 +44,6 @@ def renew(db: Connection, command: c.RenewJob) -> c.JobResult:
     return c.JobResult("ok")
 
 
-def _close(db: Connection, job: sql.JobRow, state: str, reason: str, now: int | None) -> None:
-    errors = job.errors + (1 if state in ("queued", "failed") else 0)
-    db.execute(
-        sql.JOB_END, job_id=job.id, state=state, reason=reason, errors=errors, finished_at=now
-    )
-
-
 def finish(db: Connection, command: c.FinishJob) -> c.JobResult:
     """The job is done; a repeat finds it done."""
     job = db.fetch_one(sql.JOB_BY_ID_LOCKED, job_id=command.job_id)
@@ -65,7 +52,7 @@ def finish(db: Connection, command: c.FinishJob) -> c.JobResult:
     job = own(db, command.job_id, command.worker)
     if job is None:
         return c.JobResult("lost")
-    _close(db, job, "done", "", command.now)
+    close(db, job, "done", "", command.now)
     return c.JobResult("ok")
 
 
@@ -78,11 +65,13 @@ def fail(db: Connection, command: c.FailJob) -> c.FailJobResult:
         db.execute(sql.JOB_POSTPONE, job_id=job.id, reason=command.reason, until=command.retry_at)
         return c.FailJobResult("retry")
     if job.errors + 1 < command.attempts_max:
-        _close(db, job, "queued", command.reason, None)
+        close(db, job, "queued", command.reason, None)
         return c.FailJobResult("retry")
-    _close(db, job, "failed", command.reason, command.now)
+    close(db, job, "failed", command.reason, command.now)
     if job.kind == "combine":
         _fail_unit(db, job.object_id, command)
+    elif job.kind == "revalidate":
+        revalidation.give_up(db, job.object_id, command.reason)
     elif job.kind == "validate":
         # Nothing is lost: the unit waits, and a pass asks for another look.
         again = command.now if command.retry_at is None else command.retry_at
@@ -154,6 +143,6 @@ def complete_server_unit(db: Connection, command: c.CompleteServerUnit) -> c.Job
     )
     db.execute_many(output_sql.OUTPUT_INSERT, [(unit.id,)])
     _count(db, unit, command.now, assimilated=1)
-    _close(db, job, "done", "", command.now)
+    close(db, job, "done", "", command.now)
     ledger.write()
     return c.JobResult("ok")

@@ -6,6 +6,7 @@ from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as sql
 from idlegrid_server.store.sql import job as job_sql
+from idlegrid_server.store.sql import output as output_sql
 from idlegrid_server.store.sql import unit as unit_sql
 
 #: Batches that send tasks, if a stage of theirs runs.
@@ -73,6 +74,8 @@ def set_stage_state(
     db.execute(sql.STAGE_SET_STATE, stage_id=stage.id, state=state, settle_from=settle_from)
     if state == "running" and stage.kind == "combine" and stage.created == 0:
         return _make_combine(db, ledger, stage)
+    if state == "running" and stage.kind == "combine" and stage.state == "complete":
+        return _redo_combine(db, ledger, stage)
     return False
 
 
@@ -93,6 +96,21 @@ def _make_combine(db: Connection, ledger: Ledger, stage: sql.StageRow) -> bool:
     ledger.step("unit", unit_id, None, "open", "submitted")
     db.execute(sql.STAGE_CREATED, stage_id=stage.id, count=1, dispatchable=0)
     db.execute(job_sql.JOB_INSERT, kind="combine", object_id=unit_id, now=ledger.now)
+    return True
+
+
+def _redo_combine(db: Connection, ledger: Ledger, stage: sql.StageRow) -> bool:
+    """What was combined has changed: compute it anew. Answers that used the old output keep it."""
+    unit = db.fetch_one(unit_sql.UNIT_OF_STAGE, stage_id=stage.id, idx=0)
+    if stage.placement != "server" or unit is None or unit.state != "assimilated":
+        return False
+    ledger.step("unit", unit.id, unit.state, "open", "reopened")
+    db.execute(unit_sql.SERVER_UNIT_REOPEN, unit_id=unit.id)
+    if not db.execute(output_sql.OUTPUT_FORGET, unit_id=unit.id):
+        db.execute(output_sql.OUTPUT_RETRACT, unit_id=unit.id)
+        db.execute(sql.BATCH_ANSWER_STALE, batch_id=stage.batch_id)
+    db.fetch_one(sql.STAGE_COUNT, stage_id=stage.id, assimilated=-1, failed=0, cancelled=0)
+    db.execute(job_sql.JOB_INSERT, kind="combine", object_id=unit.id, now=ledger.now)
     return True
 
 

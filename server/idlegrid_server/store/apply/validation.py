@@ -1,7 +1,7 @@
 """What validators found out, kept; and the units that wait for it, woken."""
 
 from idlegrid_server.store import command as c
-from idlegrid_server.store.apply.job import own
+from idlegrid_server.store.apply.lease import own
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import job as job_sql

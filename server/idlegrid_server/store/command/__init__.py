@@ -114,7 +114,18 @@ from .plan import (
     SettleStageResult,
 )
 from .share import RecountBusy, SetAppCap, SetShare, SetUrgency
-from .validation import FINDINGS_MAX, AddFindings, OutputFinding, PairFinding
+from .validation import (
+    FINDINGS_MAX,
+    AddFindings,
+    ApplyRevalidation,
+    ApplyRevalidationResult,
+    OutputFinding,
+    PairFinding,
+    ReopenUnits,
+    ReportRevalidation,
+    TryValidator,
+    TryValidatorResult,
+)
 
 #: Every command; the writer decodes this union, and a test holds each to be tested.
 COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
@@ -165,6 +176,10 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     ReleaseExpiredJobs,
     CompleteServerUnit,
     AddFindings,
+    TryValidator,
+    ReportRevalidation,
+    ApplyRevalidation,
+    ReopenUnits,
     RecordIncident,
 )
 
@@ -172,6 +187,12 @@ __all__ = [
     "RecordRefusals",
     "TurnedAway",
     "AddFindings",
+    "ApplyRevalidation",
+    "ApplyRevalidationResult",
+    "ReopenUnits",
+    "ReportRevalidation",
+    "TryValidator",
+    "TryValidatorResult",
     "FINDINGS_MAX",
     "OutputFinding",
     "PairFinding",

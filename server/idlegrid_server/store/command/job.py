@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from .base import Command, Done, Result
 from .exchange import FileIn
 
-JobKind = Literal["submit", "combine", "validate"]
+JobKind = Literal["submit", "combine", "validate", "revalidate"]
 
 
 class Job(Result, frozen=True):
@@ -13,7 +13,9 @@ class Job(Result, frozen=True):
 
     id: int
     kind: JobKind
-    object_id: int  # the batch of a submission; the work unit of a combine or a validation
+    object_id: (
+        int  # the batch of a submission; the work unit of a combine or a validation; a revalidation
+    )
     attempts: int  # this one included
     progress: str | None = None
     errors: int = 0  # attempts that failed before
@@ -35,9 +37,9 @@ class ClaimJob(Command[ClaimJobResult], frozen=True):
 
 
 class JobResult(Result, frozen=True):
-    """ok; or lost: the lease is another's by now, so stop."""
+    """ok; or lost: the lease is another's by now, so stop. again: do it once more."""
 
-    status: Literal["ok", "lost"]
+    status: Literal["ok", "lost", "again"]
 
 
 class RenewJob(Command[JobResult], frozen=True):

@@ -303,6 +303,7 @@ UNIT_VOTES = Query(
                 AND ((c.a = t.manifest AND c.b = u.canonical_manifest)
                      OR (c.b = t.manifest AND c.a = u.canonical_manifest))))
     WHERE u.id > :after AND u.state IN ('valid', 'assimilated') AND s.placement = 'grid'
+      AND (s.reopen_from IS NULL OR u.idx < s.reopen_from)
     GROUP BY u.id, s.policy ORDER BY u.id
     """
     + LIMIT,
@@ -494,7 +495,8 @@ BATCH_FORGOTTEN = Query(
                AND j.state IN ('queued', 'running')))
         OR (b.state IN ('running', 'combining') AND NOT EXISTS (
             SELECT 1 FROM stage s WHERE s.batch_id = b.id AND s.state = 'running'
-               AND s.assimilated + s.failed + s.cancelled < s.expected)))
+               AND (s.assimilated + s.failed + s.cancelled < s.expected
+                    OR s.reopen_from IS NOT NULL))))
     """
     + LIMIT,
 )

@@ -51,6 +51,7 @@ class StageRow(NamedTuple):
     validator_hash: bytes | None
     dispatchable: int
     queue_rev: int
+    reopen_from: int | None
     settle_from: int | None
     release_from: int | None
     expected: int
@@ -318,6 +319,19 @@ STAGE_RELEASED_TO = Query(
     "stage_released_to",
     "how far the units that waited for canaries have got their tasks",
     "UPDATE stage SET release_from = :release_from WHERE id = :stage_id",
+)
+STAGE_REVALIDATE = Query(
+    "stage_revalidate",
+    "another validator for a step: its units are to be looked at from the first on",
+    """
+    UPDATE stage SET validator = :validator, validator_hash = :validator_hash, reopen_from = 0
+    WHERE id = :stage_id
+    """,
+)
+STAGE_REOPENED_TO = Query(
+    "stage_reopened_to",
+    "how far the units of a step were looked at under its new validator",
+    "UPDATE stage SET reopen_from = :reopen_from WHERE id = :stage_id",
 )
 STAGE_SETTLED_TO = Query(
     "stage_settled_to",

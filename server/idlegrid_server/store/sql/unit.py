@@ -258,6 +258,15 @@ UNITS_DECIDED = Query(
     WHERE id = :unit_id
     """,
 )
+SERVER_UNIT_REOPEN = Query(
+    "server_unit_reopen",
+    "what the server computed is to be computed anew",
+    """
+    UPDATE work_unit SET state = 'open', reason = 'reopened', version = version + 1,
+                         canonical_manifest = NULL
+    WHERE id = :unit_id
+    """,
+)
 UNITS_WAKE = Query(
     "units_wake",
     "results came: let a pass look at these units now",
@@ -265,6 +274,13 @@ UNITS_WAKE = Query(
     UPDATE work_unit SET version = version + 1,
         due_at = CASE WHEN due_at < :now THEN due_at ELSE :now END
     WHERE id {in:unit_ids}
+    """,
+)
+UNITS_DUE_TOUCH = Query(
+    "units_due_touch",
+    "plans that passes have made for due units of a stage do not hold any more",
+    """
+    UPDATE work_unit SET version = version + 1 WHERE stage_id = :stage_id AND due_at <= :now
     """,
 )
 UNITS_SETTLE = Query(

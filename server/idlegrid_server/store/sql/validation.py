@@ -24,6 +24,57 @@ class ComparisonRow(NamedTuple):
     note: str
 
 
+class RevalidationRow(NamedTuple):
+    """Another rule for a batch, and how far it has come."""
+
+    id: int
+    batch_id: int
+    stage_id: int
+    rule: str | None
+    rule_hash: bytes | None
+    state: str
+    report: str
+    reason: str
+    created_at: int
+
+
+_REVALIDATION = "SELECT " + ", ".join(RevalidationRow._fields) + " FROM revalidation"
+
+REVALIDATION_BY_ID = Query(
+    "revalidation_by_id",
+    "another rule for a batch",
+    _REVALIDATION + " WHERE id = :revalidation_id",
+    RevalidationRow._make,
+)
+REVALIDATION_BY_ID_LOCKED = Query(
+    "revalidation_by_id_locked",
+    "bring another rule for a batch further",
+    _REVALIDATION + " WHERE id = :revalidation_id {lock}",
+    RevalidationRow._make,
+)
+REVALIDATIONS_OF_BATCH = Query(
+    "revalidations_of_batch",
+    "the rules that were tried on a batch, newest first",
+    _REVALIDATION + " WHERE batch_id = :batch_id ORDER BY id DESC LIMIT :limit",
+    RevalidationRow._make,
+)
+REVALIDATION_INSERT = Query(
+    "revalidation_insert",
+    "try another rule on a batch",
+    """
+    INSERT INTO revalidation (batch_id, stage_id, rule, rule_hash, state, created_at)
+    VALUES (:batch_id, :stage_id, :rule, :rule_hash, 'looking', :now) RETURNING id
+    """,
+)
+REVALIDATION_SET = Query(
+    "revalidation_set",
+    "how far another rule for a batch has come",
+    """
+    UPDATE revalidation SET state = :state, reason = :reason,
+                            report = COALESCE(:report, report)
+    WHERE id = :revalidation_id
+    """,
+)
 OUTPUT_CHECKS = Query(
     "output_checks",
     "what their stage's validator, or the given one, found of the outputs of units",
