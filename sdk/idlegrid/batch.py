@@ -9,10 +9,11 @@ from urllib.parse import quote
 import msgspec
 
 from idlegrid_shared.manifest import Manifest, ManifestError, make_manifest
+from idlegrid_shared.validator import Validator
 
 from .api import Api, ApiError
 from .fault import BatchFailedError, IdlegridError
-from .reply import ANSWERED, AnswerReply, BatchProgress, FailureGroup
+from .reply import ANSWERED, AnswerReply, BatchProgress, FailureGroup, ValidationReply
 from .transfer import download_file
 
 POLL_FIRST_S = 0.5
@@ -122,6 +123,41 @@ class Batch:
     def resume(self) -> None:
         """Let a paused batch go on."""
         self._steer("resume")
+
+    def try_validator(
+        self, rule: Validator | None, timeout_s: float | None = None
+    ) -> ValidationReply:
+        """What another validator (None: byte by byte) would change; nothing is changed by asking.
+
+        Raises :class:`IdlegridError` if the validator fails, or after ``timeout_s`` seconds.
+        """
+        path = f"{self._path}/validations"
+        made = self._api.post(path, {"rule": rule}, ValidationReply)
+        return self._until(f"{path}/{made.id}", made, "looking", timeout_s)
+
+    def apply_validator(self, validation: str, timeout_s: float | None = None) -> ValidationReply:
+        """Decide all units again under a validator that was tried; wait until all were looked at.
+
+        The batch then runs until its next answer. Raises :class:`IdlegridError`.
+        """
+        path = f"{self._path}/validations/{quote(validation, safe='')}"
+        self._api.post(f"{path}/apply", {}, msgspec.Raw)
+        return self._until(path, None, "applying", timeout_s)
+
+    def _until(
+        self, path: str, now: ValidationReply | None, waits: str, timeout_s: float | None
+    ) -> ValidationReply:
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        poll_s = POLL_FIRST_S
+        while now is None or now.state == waits:
+            if until_s is not None and time.monotonic() > until_s:
+                raise IdlegridError(f"the server is still {waits} after {timeout_s:g} s")
+            time.sleep(poll_s)
+            poll_s = min(POLL_MAX_S, poll_s * 1.2)
+            now = self._api.get(path, ValidationReply)
+        if now.state == "failed":
+            raise IdlegridError(f"batch {self.name}: {now.reason}")
+        return now
 
     def _steer(self, verb: str) -> None:
         self._api.post(f"{self._path}/{verb}", {}, msgspec.Raw)

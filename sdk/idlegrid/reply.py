@@ -63,6 +63,40 @@ class BatchProgress(msgspec.Struct, frozen=True):
         return self.state in ENDED
 
 
+class ValidationExample(msgspec.Struct, frozen=True):
+    """A unit that another validator judges otherwise. ``results``: n, verdict now, verdict then."""
+
+    unit: int
+    before: str
+    after: str
+    canonical: bool = False
+    results: tuple[tuple[int, str, str], ...] = ()
+    note: str = ""
+
+
+class ValidationReport(msgspec.Struct, frozen=True):
+    """What another validator would change in a batch."""
+
+    units: int = 0  # looked at
+    undecided: int = 0  # of these: not decided yet
+    changed: int = 0
+    canonicals: int = 0  # another canonical result, or none
+    verdicts: int = 0  # of single results
+    opened: int = 0  # would need more tasks
+    rescued: int = 0  # failed, and would be valid
+    lost: int = 0  # valid, and would fail
+    examples: tuple[ValidationExample, ...] = ()
+
+
+class ValidationReply(msgspec.Struct, frozen=True):
+    """A validator that was tried: looking, ready, applying, applied or failed."""
+
+    id: str
+    state: str
+    reason: str = ""
+    report: ValidationReport = ValidationReport()
+
+
 class BatchList(msgspec.Struct, frozen=True):
     """One page of batches, newest first."""
 

@@ -15,6 +15,7 @@ from .local import run_local_command
 from .project import file_group, hosts, login, project
 from .runtime import runtime
 from .screen import Screen
+from .validate import validate
 
 EXIT_INPUT = 2
 EXIT_STOPPED = 130
@@ -40,6 +41,9 @@ for command in (
     explain,
 ):
     idlegrid.add_command(command)
+
+
+batch.add_command(validate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

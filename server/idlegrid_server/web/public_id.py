@@ -7,8 +7,17 @@ them down. Each kind has its own permutation, so that an id of one kind says not
 import hashlib
 from typing import Literal
 
-Kind = Literal["task", "wu", "batch", "host", "account", "token", "incident"]
-KINDS: tuple[Kind, ...] = ("task", "wu", "batch", "host", "account", "token", "incident")
+Kind = Literal["task", "wu", "batch", "host", "account", "token", "incident", "validation"]
+KINDS: tuple[Kind, ...] = (
+    "task",
+    "wu",
+    "batch",
+    "host",
+    "account",
+    "token",
+    "incident",
+    "validation",
+)
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 DIGITS = 13  # 65 bits; the first one holds four

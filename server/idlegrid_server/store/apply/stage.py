@@ -109,7 +109,9 @@ def _redo_combine(db: Connection, ledger: Ledger, stage: sql.StageRow) -> bool:
     if not db.execute(output_sql.OUTPUT_FORGET, unit_id=unit.id):
         db.execute(output_sql.OUTPUT_RETRACT, unit_id=unit.id)
         db.execute(sql.BATCH_ANSWER_STALE, batch_id=stage.batch_id)
-    db.fetch_one(sql.STAGE_COUNT, stage_id=stage.id, assimilated=-1, failed=0, cancelled=0)
+    db.fetch_one(
+        sql.STAGE_COUNT, stage_id=stage.id, assimilated=-1, failed=0, cancelled=0, provisional=0
+    )
     db.execute(job_sql.JOB_INSERT, kind="combine", object_id=unit.id, now=ledger.now)
     return True
 

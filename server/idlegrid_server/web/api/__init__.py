@@ -2,11 +2,35 @@
 
 from flask import Blueprint
 
-from . import admin, answers, apps, batches, credit, explain, project, session, units, uploads
+from . import (
+    admin,
+    answers,
+    apps,
+    batches,
+    credit,
+    explain,
+    project,
+    session,
+    units,
+    uploads,
+    validations,
+)
 from .openapi import openapi_routes
 from .route import PREFIX, Route
 
-_MODULES = (project, session, uploads, apps, batches, units, answers, credit, explain, admin)
+_MODULES = (
+    project,
+    session,
+    uploads,
+    apps,
+    batches,
+    validations,
+    units,
+    answers,
+    credit,
+    explain,
+    admin,
+)
 
 
 def all_routes() -> list[Route]:

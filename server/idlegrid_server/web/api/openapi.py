@@ -26,6 +26,7 @@ _ABOUT = {
     "sha256": "A file's SHA-256 in hex.",
     "app": "An app's name.",
     "token": "A token's id, `token_…`.",
+    "validation": "The id of a validator that was tried, `validation_…`.",
 }
 
 

@@ -367,6 +367,27 @@ class DayReply(Reply, frozen=True):
     credit_micro: int
 
 
+class ValidationReply(Reply, frozen=True):
+    """Another validator for a batch: looking, ready, applying, applied or failed.
+
+    ``report`` (once ready): units looked at, undecided and changed; canonicals and verdicts that
+    change; units opened for more tasks, rescued, lost; and examples.
+    """
+
+    id: str
+    state: str
+    reason: str
+    rule: dict[str, Any] | None
+    report: dict[str, Any]
+    created_at: str
+
+
+class ValidationList(Reply, frozen=True):
+    """The newest validators that were tried."""
+
+    validations: tuple[ValidationReply, ...]
+
+
 class StatisticsReply(Reply, frozen=True):
     """Day by day, newest first."""
 
