@@ -76,6 +76,7 @@ NOTE: Mapping[str, str] = {
     "units created": "Units were made.",
     "units": "More units may go out.",
     "validated": "The validator looked at its outputs.",
+    "validator_changed": "Its owner gave it another validator.",
     "urgency": "An admin said how urgent it is.",
     "share": "An admin said how much of the grid it may have.",
     "cap": "An admin said how many tasks of it may be out at a time.",
