@@ -25,6 +25,7 @@ from sqlalchemy import (
 from idlegrid_server.domain import model
 
 from .credit_table import credit, credit_spread, statistic
+from .job_table import job
 from .metadata import metadata
 from .refusal_table import refusal
 from .validation_table import comparison, output_check, revalidation
@@ -33,6 +34,7 @@ __all__ = [
     "comparison",
     "credit",
     "credit_spread",
+    "job",
     "metadata",
     "output_check",
     "refusal",
@@ -546,37 +548,6 @@ event = Table(
     Column("actor", Text, nullable=False, server_default=""),  # host:5, account:1, pass, sweep
     Column("detail", Text),  # JSON
     Index(None, "kind", "object_id", "id"),
-)
-
-JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
-
-# Slow work of the server itself: submissions, combines, validators. The truth behind RQ's wake-ups.
-job = Table(
-    "job",
-    metadata,
-    _id(),
-    Column("kind", Text, nullable=False),  # submit, combine, validate
-    Column("object_id", BigInteger, nullable=False),  # batch of a submission, else work unit
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),  # times it was claimed
-    Column("errors", Integer, nullable=False, server_default="0"),  # times it ran and failed
-    Column("lease_until", BigInteger),
-    Column("lease_by", Text),
-    Column("progress", Text),
-    Column("reason", Text, nullable=False, server_default=""),
-    Column("created_at", BigInteger, nullable=False),
-    Column("finished_at", BigInteger),
-    CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in JOB_STATES)), name="state"),
-    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
-    _partial(
-        "ux_job_live", "kind", "object_id", where="state IN ('queued', 'running')", unique=True
-    ),
-    Index(
-        "ix_job_waiting",
-        "id",
-        sqlite_where=text("state IN ('queued', 'running')"),
-        postgresql_where=text("state IN ('queued', 'running')"),
-    ),
 )
 
 # What went wrong at the door or inside, for the admin; equal ones are counted, not repeated.
