@@ -29,8 +29,13 @@ job = Table(
     Column("finished_at", BigInteger),
     CheckConstraint("state IN ({})".format(", ".join(f"'{s}'" for s in JOB_STATES)), name="state"),
     CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
-    _partial(
-        "ux_job_live", "kind", "object_id", where="state IN ('queued', 'running')", unique=True
+    Index(
+        "ux_job_live",
+        "kind",
+        "object_id",
+        unique=True,
+        sqlite_where=text("state IN ('queued', 'running')"),
+        postgresql_where=text("state IN ('queued', 'running')"),
     ),
     Index(
         "ix_job_waiting",
