@@ -17,7 +17,7 @@ from .batch import Batch
 from .credentials import resolve
 from .fault import InputError
 from .keys import key_path, open_key
-from .reply import BatchList, BatchProgress, HostList, Story
+from .reply import BatchList, BatchProgress, CreditState, HostList, Statistics, Story
 from .submission import Wanted, submit
 from .transfer import upload_file
 
@@ -126,6 +126,14 @@ class Grid:
     def project(self) -> dict[str, object]:
         """What the project says of itself."""
         return self.api.get("project", dict[str, object])
+
+    def credit(self) -> CreditState:
+        """What your account and its hosts have been credited."""
+        return self.api.get("credit", CreditState)
+
+    def statistics(self, of: str = "account", days: int = 30) -> Statistics:
+        """Results, ops and credit by day and app: of your account, the project, or a host's id."""
+        return self.api.get("statistics", Statistics, {"of": of, "days": str(days)})
 
     def explain(self, kind: str, name: str) -> Story:
         """The story of a unit, task, host, batch or account: ``name`` is its id.

@@ -4,6 +4,7 @@ import msgspec
 
 from idlegrid_shared.documents import PLATFORM_WASM
 from idlegrid_shared.manifest import ManifestEntry
+from idlegrid_shared.signing import Signed
 
 ENDED = frozenset(("complete", "complete_with_failures", "failed", "cancelled", "retired"))
 ANSWERED = frozenset(("complete", "complete_with_failures"))
@@ -102,6 +103,46 @@ class BatchList(msgspec.Struct, frozen=True):
 
     batches: tuple[BatchProgress, ...]
     next: str | None = None
+
+
+class HostCredit(msgspec.Struct, frozen=True):
+    """What one of an account's hosts has been credited."""
+
+    id: str
+    name: str
+    state: str
+    credit_micro: int
+    pending_micro: int = 0
+    recent_micro: int = 0  # average of a day
+
+
+class CreditState(msgspec.Struct, frozen=True):
+    """What an account has been credited, and the same as the project signed it."""
+
+    account: str
+    credit_micro: int
+    statement: Signed
+    pending_micro: int = 0
+    recent_micro: int = 0  # average of a day
+    results: int = 0
+    hosts: tuple[HostCredit, ...] = ()
+
+
+class DayStatistic(msgspec.Struct, frozen=True):
+    """What was credited on one day (UTC) for an app's results."""
+
+    day: str
+    app: str
+    results: int
+    ops: int
+    credit_micro: int
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """Day by day, newest first."""
+
+    of: str
+    days: tuple[DayStatistic, ...] = ()
 
 
 class StoryStep(msgspec.Struct, frozen=True):

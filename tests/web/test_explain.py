@@ -252,5 +252,31 @@ def test_the_command_tells_it_to_people_and_programs(
         assert run.invoke(idlegrid, ["explain", kind, name]).exit_code == 0
 
 
+def test_credit_and_statistics_as_the_command_shows_them(
+    world: World, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = Scientist(world)
+    monkeypatch.setenv("IDLEGRID_URL", served)
+    monkeypatch.setenv("IDLEGRID_TOKEN", ada.token)
+    run = CliRunner()
+    assert "nothing was credited" in run.invoke(idlegrid, ["statistics"]).output
+    mine, other = enrolled(world, ada.account), enrolled(world)
+    world.batch(2)
+    for host in (mine, other):
+        host.exchange(reports=tuple(report(task) for task in host.get_tasks(2)))
+    passes(world)
+    shown = run.invoke(idlegrid, ["credit"])
+    assert shown.exit_code == 0, shown.output
+    assert "Credit   2.00  for 2 results" in shown.output
+    assert "attic" in shown.output
+    told = msgspec.json.decode(run.invoke(idlegrid, ["credit", "--json"]).stdout_bytes)
+    assert told["statement"]["key"]
+    days = run.invoke(idlegrid, ["statistics", "--of", "project", "--json"])
+    assert [day["results"] for day in msgspec.json.decode(days.stdout_bytes)["days"]] == [4]
+    assert "sky-map" in run.invoke(idlegrid, ["statistics", "--days", "1"]).output
+    bad = run.invoke(idlegrid, ["statistics", "--of", "host_aaaaaaaaaaaaa"])
+    assert bad.exit_code != 0
+
+
 def story_host(world: World) -> str:
     return world.services.ids.encode("host", 1)

@@ -9,6 +9,7 @@ from idlegrid.fault import IdlegridError
 
 from .app import app
 from .batch import batch
+from .credit import credit, statistics
 from .explain import explain
 from .keys import keys
 from .local import run_local_command
@@ -39,6 +40,8 @@ for command in (
     file_group,
     runtime,
     explain,
+    credit,
+    statistics,
 ):
     idlegrid.add_command(command)
 
