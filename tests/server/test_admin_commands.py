@@ -14,7 +14,7 @@ from idlegrid_server.cli import main
 from idlegrid_server.layout import Layout
 from idlegrid_server.project import open_project
 from idlegrid_server.running import locked
-from idlegrid_server.store.command import EnrolHost, MachineFacts, RecordIncident
+from idlegrid_server.store.command import EnrolHost, MachineFacts, RecordIncident, SetHostState
 from idlegrid_server.store.sql.account import ACCOUNT_BY_EMAIL, SETTING, TOKEN_BY_HASH
 from idlegrid_server.store.sql.host import HOST_BY_ID
 from idlegrid_server.store_access import opened_store, own_store
@@ -259,6 +259,38 @@ def test_a_host_is_banned_and_let_in_again(lab: Path, run: Run) -> None:
     assert run("host", "unban", lab, public).code == 0
     assert state() != "banned"
     assert "is no host's id" in run("host", "unban", lab, "host_x").err
+
+
+def test_a_host_is_shown_released_vouched_for_and_limited(lab: Path, run: Run) -> None:
+    project = open_project(lab)
+    with own_store(project) as store:
+        made = store.execute(
+            EnrolHost(now=1, device=b"d" * 32, machine=MachineFacts("pc", "{}"), subnet="")
+        )
+        store.execute(
+            SetHostState(
+                now=2, host_id=made.host_id, state="quarantined", reason="admin", actor="cli"
+            )
+        )
+    (listed,) = json.loads(run("host", "list", lab, "--json").out)
+    public = listed["id"]
+    shown = run("host", "show", lab, public).out
+    assert "In quarantine: An admin decided it." in shown
+    assert "It is new: until its first 3 verdicts" in shown
+    assert run("host", "release", lab, public).code == 0
+    again = run("host", "release", lab, public)
+    assert again.code != 0
+    assert "not quarantined: nothing was changed" in again.err
+    assert run("host", "house", lab, public).out == f"{public} is a house host.\n"
+    assert "nothing was changed" in run("host", "house", lab, public).err
+    assert run("host", "limit", lab, public, 99).code == 0
+    told = json.loads(run("host", "show", lab, public, "--json").out)
+    assert told["facts"]["tasks at most"] == 99
+    assert told["facts"]["the project's own"] == "yes"
+    assert run("host", "house", lab, public, "--no").code == 0
+    assert "nothing was changed" in run("host", "house", lab, public, "--no").err
+    assert "is no host's id" in run("host", "show", lab, "host_x").err
+    assert run("recount", lab).out == "Everything adds up.\n"
 
 
 def test_status_says_what_is_not_well(lab: Path, run: Run) -> None:

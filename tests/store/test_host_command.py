@@ -164,3 +164,13 @@ def test_what_a_host_has_shown_of_itself_is_summed_over_its_results(world: World
             )
         ]
         assert db.fetch_all(HOST_LIKENESSES, since=world.now + 1, limit=10) == []
+
+
+def test_an_admin_makes_a_host_the_projects_own_and_a_volunteers_again(world: World) -> None:
+    host = world.host()
+    for house in (True, False):
+        command = c.SetHostHouse(now=world.now, host_id=host.id, house=house, actor="cli")
+        assert world.store.execute(command).changed
+        assert not world.store.execute(command).changed
+        assert bool(host.row().house) == house
+    world.check()

@@ -1,14 +1,19 @@
 """``idlegrid-server host``: the volunteers' machines."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
 
+from idlegrid_server.domain.host import LIMIT_MAX
+from idlegrid_server.domain.model import HostState
+from idlegrid_server.explain import Names, explain_host
 from idlegrid_server.project import Project, ProjectError, open_project
-from idlegrid_server.store.command import SetHostState
+from idlegrid_server.store.command import SetHostHouse, SetHostLimit, SetHostState, Store
 from idlegrid_server.store.sql.host import HOST_BY_ID, HOSTS_AFTER, HostRow
 from idlegrid_server.store_access import opened_store
 from idlegrid_server.web.public_id import PublicIds
@@ -99,6 +104,67 @@ def unban(folder: Path, host_id: str) -> None:
     click.echo(f"{host_id} may work again.")
 
 
+@host.command()
+@folder_argument
+@click.argument("host_id", metavar="HOST")
+@json_option
+def show(folder: Path, host_id: str, as_json: bool) -> None:
+    """Tell why HOST stands where it stands: checks, trust, limits, its story."""
+    project = open_project(folder)
+    with _known(project, host_id) as (store, row), store.reading() as db:
+        now = time.time_ns() // 1000
+        names = Names(PublicIds(project.ids_key))
+        told = explain_host(db, names, row, now, project.config.dispatch.distinct)
+    if as_json:
+        print_json(told)
+        return
+    click.echo(told.headline)
+    for sentence in told.now:
+        click.echo(f"  {sentence}")
+    print_table(("", ""), ((name, value) for name, value in told.facts.items()), "")
+    for step in told.steps:
+        at = datetime.fromtimestamp(step.at / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        click.echo(f"{at}  {step.text}")
+
+
+@host.command()
+@folder_argument
+@click.argument("host_id", metavar="HOST")
+def release(folder: Path, host_id: str) -> None:
+    """Let HOST, whose results shut it out, work again before its time; it is on probation."""
+    with _known(open_project(folder), host_id) as (store, row):
+        if row.state != "quarantined":
+            raise ProjectError(f"{host_id} is {row.state}, not quarantined: nothing was changed")
+        _step(store, row, "probation", "released")
+    click.echo(f"{host_id} may work again.")
+
+
+@host.command()
+@folder_argument
+@click.argument("host_id", metavar="HOST")
+@click.option("--no", "leave", is_flag=True, help="It is a volunteer's again.")
+def house(folder: Path, host_id: str, leave: bool) -> None:
+    """Make HOST one of the project's own: believed from the start, it judges the first results."""
+    with _known(open_project(folder), host_id) as (store, row):
+        now = time.time_ns() // 1000
+        done = store.execute(SetHostHouse(now=now, host_id=row.id, house=not leave, actor="cli"))
+        if not done.changed:
+            raise ProjectError(f"{host_id} is that already: nothing was changed")
+    click.echo(f"{host_id} is {'no house host any more' if leave else 'a house host'}.")
+
+
+@host.command()
+@folder_argument
+@click.argument("host_id", metavar="HOST")
+@click.argument("tasks", type=click.IntRange(1, LIMIT_MAX))
+def limit(folder: Path, host_id: str, tasks: int) -> None:
+    """Let HOST hold TASKS tasks at a time from now on; its results go on to change that."""
+    with _known(open_project(folder), host_id) as (store, row):
+        now = time.time_ns() // 1000
+        store.execute(SetHostLimit(now=now, host_id=row.id, tasks_max=tasks))
+    click.echo(f"{host_id} may hold {tasks} tasks at a time.")
+
+
 def _line(ids: PublicIds, row: HostRow) -> HostLine:
     return HostLine(
         id=ids.encode("host", row.id),
@@ -117,7 +183,9 @@ def _line(ids: PublicIds, row: HostRow) -> HostLine:
     )
 
 
-def _set_state(project: Project, host_id: str, *, banned: bool, reason: str) -> None:
+@contextmanager
+def _known(project: Project, host_id: str) -> Iterator[tuple[Store, HostRow]]:
+    """The store and a host in it; raises :class:`ProjectError` if there is none of that id."""
     try:
         number = PublicIds(project.ids_key).decode("host", host_id)
     except ValueError as error:
@@ -127,14 +195,19 @@ def _set_state(project: Project, host_id: str, *, banned: bool, reason: str) -> 
             row = db.fetch_one(HOST_BY_ID, host_id=number)
         if row is None:
             raise ProjectError(f"there is no host {host_id}; `host list` shows them")
+        yield store, row
+
+
+def _step(store: Store, row: HostRow, state: HostState, reason: str) -> None:
+    store.execute(
+        SetHostState(
+            now=time.time_ns() // 1000, host_id=row.id, state=state, reason=reason, actor="cli"
+        )
+    )
+
+
+def _set_state(project: Project, host_id: str, *, banned: bool, reason: str) -> None:
+    with _known(project, host_id) as (store, row):
         if banned == (row.state == "banned"):
             raise ProjectError(f"{host_id} is {row.state}: nothing was changed")
-        store.execute(
-            SetHostState(
-                now=time.time_ns() // 1000,
-                host_id=number,
-                state="banned" if banned else "probation",
-                reason=reason,
-                actor="cli",
-            )
-        )
+        _step(store, row, "banned" if banned else "probation", reason)

@@ -87,6 +87,8 @@ NOTE: Mapping[str, str] = {
     "enabled": "The account was let in again.",
     "version": "A version was published or withdrawn.",
     "now belongs to": "It changed hands.",
+    "house": "An admin made it one of the project's own.",
+    "no house": "An admin made it a volunteer's host again.",
 }
 
 CODES: Mapping[str, Mapping[str, str]] = {

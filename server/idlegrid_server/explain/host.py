@@ -6,10 +6,11 @@ from collections.abc import Collection
 from idlegrid_server.domain.average import per_day
 from idlegrid_server.domain.benchmark import ops_per_second
 from idlegrid_server.domain.credit import MICRO
-from idlegrid_server.domain.host import VALID_UNTIL_TRUSTED
 from idlegrid_server.domain.matching import SERVED, Distinct
 from idlegrid_server.domain.migration import Replica
+from idlegrid_server.domain.model import Standing
 from idlegrid_server.domain.reason import REFUSAL
+from idlegrid_server.domain.standing_story import limit_words, next_words, trust_words
 from idlegrid_server.domain.story import reason_words, state_words
 from idlegrid_server.domain.trust import faded
 from idlegrid_server.store.connection import Connection
@@ -28,7 +29,7 @@ from idlegrid_server.store.sql.unit import TASKS_OF_UNITS
 
 from .moment import moment_words, span_words
 from .story import Explained, Names, steps_of
-from .waiting import candidate_of, hindrance
+from .waiting import asker_snapshot, candidate_of, hindrance
 
 STAGES_LOOKED_AT = 64
 UNITS_LOOKED_AT = 50  # of each stage
@@ -73,27 +74,22 @@ def _now(
     db: Connection, names: Names, host: HostRow, now: int, distinct: Collection[Distinct]
 ) -> list[str]:
     found = [f"It was last seen {span_words(now - host.last_seen_at)} ago."]
-    if host.state in ("new", "probation") and not host.house:
-        left = max(0, VALID_UNTIL_TRUSTED - host.n_valid)
-        if left:
-            results = "one more result" if left == 1 else f"{left} more results"
-            found.append(f"It is trusted when {results} of it at least have been confirmed.")
+    asker = db.fetch_one(ASKER, host_id=host.id)
+    snapshot = None if asker is None else asker_snapshot(asker)
+    if snapshot is not None and (further := next_words(snapshot, host.n_valid)):
+        found.append(further)
     if host.shut_out_until is not None:
         times = "once" if host.n_shut_out == 1 else f"{host.n_shut_out} times"
         until = moment_words(host.shut_out_until)
         found.append(f"It gets no work until {until}; its results shut it out {times}.")
-    found += [_checks(row, now) for row in _all_checks(db, host)]
+    found += [_checks(row, host, now) for row in _all_checks(db, host)]
     if host.house:
         found.append("It belongs to the project, so it counts as trusted.")
-    found.append(
-        f"It may hold {host.tasks_max} tasks at a time and has {host.n_in_progress}: "
-        "results that are confirmed double that number, each error, wrong result or missed "
-        "deadline halves it."
-    )
+    if snapshot is not None:
+        found.append(limit_words(snapshot))
     for task in db.fetch_all(TASKS_HELD, host_id=host.id, limit=HELD_SHOWN):
         due = "" if task.deadline_at is None else f", due by {moment_words(task.deadline_at)}"
         found.append(f"It has {names.of('task', task.id)} of {task.batch!r}{due}.")
-    asker = db.fetch_one(ASKER, host_id=host.id)
     if asker is not None:
         found += _would_hear(db, asker, distinct)
     return found
@@ -103,8 +99,8 @@ def _all_checks(db: Connection, host: HostRow) -> list[ChecksRow]:
     return db.fetch_all(CHECKS_OF_HOST, host_id=host.id, limit=SUBJECTS_TOLD)
 
 
-def _checks(row: ChecksRow, now: int) -> str:
-    """What its checks for one kind of work, or for one app, come to."""
+def _checks(row: ChecksRow, host: HostRow, now: int) -> str:
+    """What its checks for one kind of work, or for one app, come to, and what follows."""
     about = f"app {row.app}" if row.app is not None else f"work of the kind {row.subject}"
     text = f"For {about} it has passed {row.checks:,} checks and failed {row.n_failed:,}"
     if row.app is None:
@@ -112,7 +108,16 @@ def _checks(row: ChecksRow, now: int) -> str:
         text += f"; by weight and age that is {passed:.1f} passed and {failed:.1f} failed"
     if row.caught_at is not None:
         text += f", the last failed at {moment_words(row.caught_at)}"
-    return f"{text}."
+    if row.app is not None:
+        return f"{text}."
+    standing = Standing(
+        host_id=host.id,
+        state=host.state,  # type: ignore[arg-type]
+        house=bool(host.house),
+        passed=faded(row.passed, row.faded_at, now),
+        failed=faded(row.failed, row.faded_at, now),
+    )
+    return f"{text}. {trust_words(standing)}"
 
 
 def _would_hear(db: Connection, host: AskerRow, distinct: Collection[Distinct]) -> list[str]:
@@ -123,7 +128,7 @@ def _would_hear(db: Connection, host: AskerRow, distinct: Collection[Distinct]) 
     counts: Counter[str] = Counter()
     for stage in stages:
         whole = hindrance(host, stage, None, distinct)
-        if whole not in ("", "cap"):
+        if whole not in ("", "cap", "unjudged"):
             counts[whole] += 1
             continue
         units = db.fetch_all(UNITS_WAITING, stage_id=stage.id, limit=UNITS_LOOKED_AT)
@@ -156,5 +161,6 @@ WOULD = {
     "kind": "{count} units were begun by computers of another kind",
     "partner": "of {count} units it, its owner or its network had a copy already",
     "reserved": "{count} units are kept for computers whose results were confirmed before",
+    "unjudged": "it is new, and so many results of it wait to be judged ({count} places looked at)",
     "named": "{count} units name the computers that they are for",
 }

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from idlegrid_server.domain.host import is_proven
+from idlegrid_server.domain.host import allowance, is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
 from idlegrid_server.domain.matching import (
     NAMED,
@@ -45,6 +45,8 @@ def asker_snapshot(row: AskerRow) -> HostSnapshot:
         in_progress=row.n_in_progress,
         tasks_max=row.tasks_max,
         house=bool(row.house),
+        unjudged=row.n_unjudged,
+        judged=row.n_valid + row.n_invalid,
     )
 
 
@@ -75,8 +77,9 @@ def hindrance(
             return "partner"
         if candidate.rank == NAMED:
             return "named"
-    if snapshot.in_progress >= snapshot.tasks_max:
-        return "cap"
+    free, new = allowance(snapshot)
+    if not free:
+        return "unjudged" if new else "cap"
     return ""
 
 

@@ -33,6 +33,7 @@ _DO: dict[type[c.Command[Any]], Callable[[Connection, Any], c.Result]] = {
     c.EnrolHost: host.enrol,
     c.SetHostState: host.set_state,
     c.SetHostLimit: host.set_limit,
+    c.SetHostHouse: host.set_house,
     c.ReleaseHosts: host.release,
     c.RecheckHost: hold.recheck_host,
     c.AuditUnits: hold.audit_units,

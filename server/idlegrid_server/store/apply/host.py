@@ -126,6 +126,23 @@ def set_limit(db: Connection, command: c.SetHostLimit) -> c.Done:
     return c.Done(bool(changed))
 
 
+def set_house(db: Connection, command: c.SetHostHouse) -> c.Done:
+    """Whether it is the project's own. One that is not any more has to be believed anew."""
+    host = _known(db, command.host_id)
+    if bool(host.house) == command.house:
+        return c.Done(changed=False)
+    db.execute(
+        sql.HOST_SET_OWNER,
+        host_id=host.id,
+        account_id=host.account_id,
+        house=int(command.house),
+    )
+    ledger = Ledger(db, command.now, command.actor)
+    ledger.note("host", host.id, host.state, "house" if command.house else "no house")
+    ledger.write()
+    return c.Done()
+
+
 def assign_account(db: Connection, command: c.AssignHostAccount) -> c.Done:
     """Whose it is. A host that changes hands is no house host any more."""
     host = _known(db, command.host_id)

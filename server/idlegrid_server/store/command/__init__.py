@@ -83,6 +83,7 @@ from .host import (
     RecheckHostResult,
     ReleaseHosts,
     ReleaseHostsResult,
+    SetHostHouse,
     SetHostLimit,
     SetHostState,
 )
@@ -134,6 +135,7 @@ COMMANDS: tuple[type[Command], ...] = (  # type: ignore[type-arg]
     EnrolHost,
     SetHostState,
     SetHostLimit,
+    SetHostHouse,
     ReleaseHosts,
     RecheckHost,
     AssignHostAccount,
@@ -282,6 +284,7 @@ __all__ = [
     "RevokeToken",
     "Role",
     "SetAccountDisabled",
+    "SetHostHouse",
     "SetHostLimit",
     "SetHostState",
     "SetPassword",

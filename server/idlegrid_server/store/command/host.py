@@ -79,6 +79,15 @@ class SetHostLimit(Command[Done], frozen=True):
     tasks_max: int
 
 
+class SetHostHouse(Command[Done], frozen=True):
+    """Make a host one of the project's own, or not any more."""
+
+    answers: ClassVar[type[Result]] = Done
+    host_id: int
+    house: bool
+    actor: str
+
+
 class AssignHostAccount(Command[Done], frozen=True):
     """Say whose host it is (None = nobody's). Tasks already sent keep the account they went to."""
 

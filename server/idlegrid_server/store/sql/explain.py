@@ -20,6 +20,9 @@ class AskerRow(NamedTuple):
     n_in_progress: int
     tasks_max: int
     house: int
+    n_unjudged: int
+    n_valid: int
+    n_invalid: int
 
 
 class WantRow(NamedTuple):
