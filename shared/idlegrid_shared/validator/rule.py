@@ -30,7 +30,6 @@ MEANING = 1
 BY_ENDING: dict[str, Format] = {
     ".json": "json",
     ".csv": "csv",
-    ".tsv": "csv",
     ".npy": "npy",
     ".npz": "npz",
     ".txt": "text",
