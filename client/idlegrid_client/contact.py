@@ -21,6 +21,7 @@ from idlegrid_shared.wire import (
     Machine,
     Notice,
     ProjectInfo,
+    Want,
 )
 
 from .core.event import (
@@ -47,6 +48,7 @@ from .store_state import (
     save_release,
     save_trust,
 )
+from .transfer.download import large_files
 from .transfer.http import BadAnswerError, Server, ServerProblem, UnreachableError, compress
 from .verify import Trust, VerifyError, open_trust, release_hash, renew_trust
 
@@ -177,12 +179,18 @@ class Contact:
             machine=order.machine,
             reports=tuple(reports),
             held=order.held,
-            want=order.want,
+            want=self._with_files(order.want),
         )
         body, encoding = compress(msgspec.json.encode(request))
         wanted = order.want.tasks if order.want is not None else 0
         pending = Pending(order.request_id, order.seq, order.reports, wanted, order.last)
         self._store(StoredExchange(order.seq, self._serial(), pending, body, encoding, manifests))
+
+    def _with_files(self, want: Want | None) -> Want | None:
+        """Tell which large files are here, so that work comes that needs no download."""
+        if want is None:
+            return None
+        return msgspec.structs.replace(want, files=large_files(self.folder))
 
     def _store(self, exchange: StoredExchange) -> None:
         save_exchange(self.folder, exchange)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from idlegrid_shared.documents import Checkpoint, Homogeneous, Policy, Runtime
+from idlegrid_shared.requirement import Requirements
 from idlegrid_shared.sandbox.limits import Limits
 from idlegrid_shared.sandbox.profile import RuntimeProfile
 from idlegrid_shared.validator import Validator
@@ -40,6 +41,8 @@ class ProgramSource(msgspec.Struct, frozen=True):
     executables: Mapping[str, Path] = {}
     #: Container: what is started in the image, and its first arguments.
     command: tuple[str, ...] = ()
+    #: What a host must have to be given its units; None: what every host has.
+    requires: Requirements | None = None
     #: How its outputs are compared; None: byte by byte.
     validator: Validator | None = None
     #: python: modules to import although they do not work whole in the sandbox.

@@ -24,6 +24,7 @@ from idlegrid_shared.sandbox.profile import RuntimeProfile, current_profile
 from .app import App, Combine, OnFailure, ProgramSource, Split
 from .fault import AppFileError
 from .program import READERS
+from .requirement import read_requirements
 from .section import Section, app_file
 from .validation import check_validators, read_validator
 
@@ -181,8 +182,9 @@ def _program(path: Path, name: str, table: object, runtime: Runtime) -> ProgramS
         raise section.error("runtime", f'"{own}" must be the runtime of the app, in [app], too')
     program = READERS[own](section, name)
     rule = read_validator(section)
+    requires = read_requirements(section)
     section.close()
-    return msgspec.structs.replace(program, validator=rule)
+    return msgspec.structs.replace(program, validator=rule, requires=requires)
 
 
 def _policy(path: Path, table: object) -> Policy:

@@ -50,6 +50,7 @@ class BuiltProgram(msgspec.Struct, frozen=True):
             entry=self.start,
             files=self.file_entries,
             runtime=None if source.runtime == usual else source.runtime,
+            requires=msgspec.UNSET if source.requires is None else source.requires,
             validator=(
                 msgspec.UNSET
                 if source.validator is None

@@ -1,6 +1,6 @@
 """The scientist's way in from Python: a project, and the batches on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -65,6 +65,8 @@ class Grid:
         on_failure: str | None = None,
         public: bool = False,
         canary: bool = True,
+        hosts: Sequence[str] = (),
+        each_host: bool = False,
         passphrase: str | None = None,
         open_key_for: Callable[[App], SigningKey] | None = None,
         on_step: Callable[[str], None] | None = None,
@@ -73,7 +75,9 @@ class Grid:
 
         The version is built, signed by your publisher key and published first if the project has
         it not. ``on_failure`` is ``stop``, ``skip``, ``skip 10`` (units) or ``skip 5%``. Without
-        ``canary`` a large batch goes out all at once, not a few units before the others. Raises
+        ``canary`` a large batch goes out all at once, not a few units before the others. ``hosts``
+        are ``["own"]`` or ``["house"]`` (the project's, for admins) or ids of hosts, if it is not
+        for anybody's; with ``each_host`` each of them gets each unit once. Raises
         :class:`InputError` before anything is sent, :class:`ServerError` afterwards.
         """
         described = app if isinstance(app, App) else read_app(Path(app))
@@ -92,6 +96,8 @@ class Grid:
             on_failure=policy,
             public=public,
             canary=canary,
+            hosts=tuple(hosts),
+            each_host=each_host,
         )
         key_for = open_key_for or (lambda _: open_key(key_path(), passphrase))
         made = submit(self.api, described, wanted, key_for, on_step)

@@ -24,6 +24,7 @@ from .transfer import hash_file, upload_file
 
 NAME_CHARACTERS_MAX = 100
 PRIORITY_MAX = 1_000
+WHOLE_FLEETS = ("own", "house")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -36,6 +37,10 @@ class Wanted(msgspec.Struct, frozen=True):
     on_failure: OnFailure | None = None
     public: bool = False
     canary: bool = True
+    #: Whose hosts it is for: "own", "house", or ids of hosts; empty: anybody's.
+    hosts: tuple[str, ...] = ()
+    #: Each of those hosts gets each unit once.
+    each_host: bool = False
 
     def check(self) -> None:
         """Raise :class:`InputError` for values out of bounds."""
@@ -45,6 +50,22 @@ class Wanted(msgspec.Struct, frozen=True):
             )
         if not -PRIORITY_MAX <= self.priority <= PRIORITY_MAX:
             raise InputError(f"priority {self.priority} must be within ±{PRIORITY_MAX}")
+        if self.each_host and not self.hosts:
+            raise InputError("each host of which? name hosts: own, house, or their ids")
+        if len(self.hosts) > 1 and set(self.hosts) & set(WHOLE_FLEETS):
+            raise InputError('hosts are "own", or "house", or ids of hosts: not several of these')
+
+    def assignment(self) -> dict[str, Any] | None:
+        """Whose hosts it is for, as the server reads it."""
+        if not self.hosts:
+            return None
+        whole = self.hosts[0] in WHOLE_FLEETS
+        found: dict[str, Any] = {"to": self.hosts[0]} if whole else {"to": "hosts"}
+        if not whole:
+            found["hosts"] = self.hosts
+        if self.each_host:
+            found["each"] = True
+        return found
 
 
 def submit(
@@ -166,4 +187,6 @@ def make_spec(
         spec["public"] = True
     if not wanted.canary:
         spec["canary"] = False
+    if (assign := wanted.assignment()) is not None:
+        spec["assign"] = assign
     return spec

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from .manifest import ManifestEntry
+from .requirement import Requirements
 from .sandbox.limits import Limits
 from .sandbox.profile import RuntimeProfile
 from .signing import SignatureError, Signed, fingerprint, open_document
@@ -81,6 +82,13 @@ class Program(Document, frozen=True):
     #: JSON of :class:`.validator.Validator`: how its outputs are compared. Without: byte by byte.
     #: Kept as it was written: only the server reads it, and refuses what it does not understand.
     validator: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    #: What a host must have besides; without: what every host has.
+    requires: Requirements | msgspec.UnsetType = msgspec.UNSET
+
+    def requirements(self) -> Requirements:
+        """What a host must have besides its runtime and memory."""
+        return Requirements() if self.requires is msgspec.UNSET else self.requires
 
     @property
     def validator_json(self) -> bytes:

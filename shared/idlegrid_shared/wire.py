@@ -19,11 +19,15 @@ BODY_BYTES_MAX = 8 * 1024 * 1024  # of an exchange, after decompression
 REPORTS_MAX = 200
 HELD_MAX = 2_000
 WANT_MAX = 200
+FILES_TOLD_MAX = 256
+FILE_TOLD_BYTES = 1024 * 1024  # of a file that is worth telling of
+FILE_PREFIX = 16
 
 DEVICE_HEADER = "Idlegrid-Device"  # public key, hex
 REQUEST_HEADER = "Idlegrid-Request"  # request id
 SIGNATURE_HEADER = "Idlegrid-Signature"  # URL-safe base64
 
+Text16 = Annotated[str, Meta(max_length=16)]
 Text64 = Annotated[str, Meta(max_length=64)]
 Text200 = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
@@ -48,6 +52,7 @@ class Machine(Message):
     disk_free_bytes: Count = 0
     client_version: Text64 = ""
     profiles: Annotated[tuple[Text64, ...], Meta(max_length=16)] = ()
+    features: Annotated[tuple[Text64, ...], Meta(max_length=64)] = ()  # requirement.FEATURES
     cpu_kind: Text64 = ""  # vendor and family of the processor: natives may round otherwise on it
 
 
@@ -81,6 +86,8 @@ class Want(Message):
     tasks: Annotated[int, Meta(ge=0, le=WANT_MAX)] = 0
     memory_bytes: Count = 0  # the most that one task may take
     disk_bytes: Count = 0
+    #: Large files (1 MiB and more) that are here: the first 16 hex digits of their SHA-256.
+    files: Annotated[tuple[Text16, ...], Meta(max_length=FILES_TOLD_MAX)] = ()
 
 
 class ExchangeRequest(Message):

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from idlegrid_client.layout import ProjectFolder
-from idlegrid_client.transfer.download import WrongFileError, download, in_cache, tidy_cache
+from idlegrid_client.transfer.download import (
+    WrongFileError,
+    download,
+    in_cache,
+    large_files,
+    tidy_cache,
+)
 from idlegrid_client.transfer.http import BadAnswerError, Server, ServerProblem, UnreachableError
 from idlegrid_client.transfer.upload import upload
 from idlegrid_shared.signing import new_key
@@ -171,3 +177,14 @@ def test_a_page_that_is_no_message_is_no_idlegrid_server(
 ) -> None:
     with pytest.raises(BadAnswerError, match="is not an Idlegrid server"):
         server.get(f"/files/{sha256(DATA)}", ProjectInfo)
+
+
+def test_large_files_are_told_by_the_start_of_their_hash(folder: ProjectFolder) -> None:
+    """So that a project sends work that needs no download; small ones are not worth a word."""
+    for age, (name, size) in enumerate(
+        [("a" * 64, 2**20), ("b" * 64, 2**20 - 1), ("c" * 64, 2**21)]
+    ):
+        path = folder.cache / name
+        path.write_bytes(bytes(size))
+        os.utime(path, (1000 - age, 1000 - age))
+    assert large_files(folder) == ("a" * 16, "c" * 16)

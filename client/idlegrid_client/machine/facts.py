@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from idlegrid_client.version import client_version
+from idlegrid_shared.requirement import FEATURES
 from idlegrid_shared.sandbox.profile import RuntimeProfile, installed_major
 from idlegrid_shared.wire import Machine
 
@@ -57,6 +58,7 @@ def read_machine(
         client_version=client_version(),
         profiles=(*profile_names(), *offered),
         cpu_kind=cpu_kind(),
+        features=cpu_features(),
     )
 
 
@@ -84,6 +86,14 @@ def cpu_kind() -> str:
     parts = [known.get("vendor_id") or known.get("CPU implementer") or ""]
     parts.append(known.get("cpu family") or known.get("CPU part") or "")
     return " ".join(part for part in parts if part)[:_TEXT_MAX]
+
+
+def cpu_features() -> tuple[str, ...]:
+    """What the processor offers of the features that apps may ask for."""
+    known = _cpu_facts()
+    words = (known.get("flags") or known.get("Features") or "").split()
+    named = {"sse3" if word == "pni" else word for word in words}
+    return tuple(sorted(named & FEATURES))
 
 
 def _cpu_name() -> str:

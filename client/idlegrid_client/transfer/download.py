@@ -1,5 +1,6 @@
 """Fetching a file into a project's cache: resumable, and verified before it counts."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from idlegrid_client.durable import hash_file, sync_file
 from idlegrid_client.faults import reach
 from idlegrid_client.layout import ProjectFolder
 from idlegrid_shared.keyfile import sync_folder
+from idlegrid_shared.wire import FILE_PREFIX, FILE_TOLD_BYTES, FILES_TOLD_MAX
 
 from .http import Server, ServerProblem, UnreachableError
 
@@ -87,6 +89,17 @@ def _publish(part: Path, path: Path) -> None:
     reach("blob.renamed")
     sync_folder(path.parent)
     reach("blob.after")
+
+
+def large_files(folder: ProjectFolder) -> tuple[str, ...]:
+    """The starts of the hashes of large files in the cache, those used last first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder.cache):
+            facts = entry.stat()
+            if facts.st_size >= FILE_TOLD_BYTES:
+                found.append((-facts.st_mtime, entry.name[:FILE_PREFIX]))
+    return tuple(name for _, name in sorted(found)[:FILES_TOLD_MAX])
 
 
 def tidy_cache(folder: ProjectFolder, keep: set[str], bytes_max: int) -> int:

@@ -36,6 +36,8 @@ def batch() -> None:
 @click.option("--on-failure", help='"stop", "skip", "skip 10" or "skip 5%".')
 @click.option("--public", is_flag=True, help="Let everybody see its name and progress.")
 @click.option("--no-canary", is_flag=True, help="All units at once, not a few before the others.")
+@click.option("--hosts", help="own, house, or ids of hosts with commas: for these alone.")
+@click.option("--each-host", is_flag=True, help="Each of --hosts gets each unit once.")
 @click.option("--yes", is_flag=True, help="Publish the app's version without asking.")
 @click.option("--watch", is_flag=True, help="Wait for the end and show the progress.")
 @json_option
@@ -51,6 +53,8 @@ def submit(
     on_failure: str | None,
     public: bool,
     no_canary: bool,
+    hosts: str | None,
+    each_host: bool,
     yes: bool,
     watch: bool,
 ) -> None:
@@ -70,6 +74,8 @@ def submit(
             on_failure=on_failure,
             public=public,
             canary=not no_canary,
+            hosts=[word.strip() for word in hosts.split(",")] if hosts else [],
+            each_host=each_host,
             open_key_for=publishing_key(screen, grid, key_path(), yes=yes),
             on_step=say,
         )

@@ -111,13 +111,14 @@ def choose(
     """At most ``wanted`` units of ``candidates``, each once; ``wanted`` is what :func:`room` left.
 
     The order of the candidates is kept within a rank, and higher ranks go first: nearest to
-    completion. What is reserved goes to nobody who is not proven. ``host_class`` is what of the
-    host must be equal for all replicas of a unit; "" if nothing must.
+    completion; of those that whose files the host has. What is reserved goes to nobody who is not
+    proven. ``host_class`` is what of the host must be equal for all replicas of a unit; "" if
+    nothing must.
     """
     chosen: list[int] = []
     barred = foreign = reserved = 0
     proven = is_proven(host)
-    for candidate in sorted(candidates, key=lambda candidate: -candidate.rank):
+    for candidate in sorted(candidates, key=lambda one: (-one.rank, one.absent)):
         if len(chosen) >= wanted:
             break
         if candidate.unit_id in chosen:

@@ -341,6 +341,7 @@ class Candidate(Value, frozen=True):
     rank: int  # matching.RANKS
     peers: tuple[Peer, ...] = ()
     bound_to: str = ""  # the class of hosts that has it, if its stage wants them alike
+    absent: int = 0  # large files of its own that the host would have to fetch
 
 
 class HostSnapshot(Value, frozen=True):

@@ -1,9 +1,9 @@
 """Which stages an exchange looks into, in which order.
 
 An admin's urgent batches come before all; then the account whose virtual time is lowest; then, of
-its stages, the one of the highest priority; then that whose work suits the host's speed; then the
-oldest. Only so many are looked into; the last of them are others from exchange to exchange, so
-that a host finds work behind stages whose tasks it may not have.
+its stages, the one of the highest priority; then that whose files the host has; then that whose
+work suits its speed; then the oldest. Only so many are looked into; the last of them are others
+from exchange to exchange, so that a host finds work behind stages whose tasks it may not have.
 """
 
 import math
@@ -25,6 +25,7 @@ class Stage(Value, frozen=True):
     urgency: int = 0  # set by an admin
     priority: int = 0  # set by its scientist, among their own
     ops: Spread | None = None
+    absent: int = 0  # large files of it that the host would have to fetch
 
 
 def pace(own: Spread | None, fleet: Spread | None) -> int:
@@ -58,7 +59,7 @@ def order(
         place = places.get(stage.account_id, 0.0)
         return (
             *(-stage.urgency, place, stage.account_id),
-            *(-stage.priority, -size, stage.stage_id),
+            *(-stage.priority, stage.absent, -size, stage.stage_id),
         )
 
     ids = [stage.stage_id for stage in sorted(stages, key=key)]

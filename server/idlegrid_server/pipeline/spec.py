@@ -14,12 +14,19 @@ class StageSpec(msgspec.Struct, frozen=True):
     args: tuple[str, ...] = ()
 
 
+class AssignSpec(msgspec.Struct, frozen=True):
+    """Whom the batch is for."""
+
+    each: bool = False  # each of the hosts gets each unit
+
+
 class BatchSpec(msgspec.Struct, frozen=True):
     """What a scientist submitted."""
 
     units: str  # SHA-256 (hex) of the table
     stages: tuple[StageSpec, ...] = ()
     plot: dict[str, Any] | None = None
+    assign: AssignSpec | None = None
     canary: bool = True  # a few units go out first
 
 

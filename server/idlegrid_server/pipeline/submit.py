@@ -6,8 +6,9 @@ on after the units that are there.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -21,7 +22,13 @@ from idlegrid_server.store.command import (
     NewUnit,
     StartBatch,
 )
-from idlegrid_server.store.sql.batch import BATCH_BY_ID, STAGES_OF_BATCH, BatchRow, StageRow
+from idlegrid_server.store.sql.batch import (
+    BATCH_BY_ID,
+    STAGE_HOSTS,
+    STAGES_OF_BATCH,
+    BatchRow,
+    StageRow,
+)
 from idlegrid_server.store.sql.file import FILES_USABLE_SIZES
 
 from .lease import Interrupted, Lease, LeaseLost
@@ -31,6 +38,8 @@ from .units_table import TableError, UnitLine, read_units
 
 UNCHECKED = ("draft", "checking")
 FILES_AT_ONCE = 500
+HOSTS_MAX = 10_000  # of a batch that is for each of them
+T = TypeVar("T")
 CHECK_LINES = 5_000  # between two looks at lease and files
 log = logging.getLogger(__name__)
 
@@ -52,8 +61,9 @@ def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
         raise Interrupted(f"batch {batch_id} is paused")
     try:
         expected = stages[0].expected
+        hosts = _each_host(tools, batch, stages[0])
         if batch.state in UNCHECKED:
-            expected = check_table(tools, lease, batch, stopping)
+            expected = check_table(tools, lease, batch, stopping, len(hosts) or 1)
             reach("submit.checked")
             tools.store.execute(
                 StartBatch(
@@ -64,7 +74,7 @@ def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
                 )
             )
         if batch.state not in ("complete", "complete_with_failures", "failed", "cancelled"):
-            store_units(tools, lease, batch, stages[0], expected, stopping)
+            store_units(tools, lease, batch, stages[0], expected, stopping, hosts)
     except TableError as error:
         log.info("A batch's table was refused.", extra={"batch": batch_id, "reason": str(error)})
         tools.store.execute(
@@ -77,27 +87,43 @@ def run_submission(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
     reach("submit.done.after")
 
 
-def check_table(tools: Tools, lease: Lease, batch: BatchRow, stopping: Callable[[], bool]) -> int:
-    """Read the whole table and return its number of lines; raises :class:`TableError`."""
+def _each_host(tools: Tools, batch: BatchRow, stage: StageRow) -> list[int]:
+    """The hosts that each get every unit of the batch's own; none in most batches."""
+    assign = read_spec(batch.spec).assign
+    if assign is None or not assign.each:
+        return []
+    with tools.store.reading() as db:
+        return db.fetch_all(STAGE_HOSTS, stage_id=stage.id, limit=HOSTS_MAX)
+
+
+def check_table(
+    tools: Tools, lease: Lease, batch: BatchRow, stopping: Callable[[], bool], copies: int = 1
+) -> int:
+    """Read the whole table and return the number of units: ``copies`` for each of its lines.
+
+    Raises :class:`TableError`.
+    """
     count = 0
     missing = FileCheck(tools, batch.account_id)
     for units in _pieces(_table(tools, batch, 0), CHECK_LINES):
         count += len(units)
-        if count > tools.units_max:
+        if count * copies > tools.units_max:
+            each = f", each for {copies} computers" if copies > 1 else ""
             raise TableError(
-                f"the table has more than {tools.units_max} lines, the project's limit for one "
-                "batch: split it"
+                f"the table has more than {tools.units_max // copies} lines{each}: the project's "
+                f"limit for one batch is {tools.units_max} units; split it"
             )
         missing.check(units, count - len(units) + 1)
         _go_on(lease, stopping, f"checked {count} units")
     if count == 0:
         raise TableError("the table has no lines: a batch needs at least one work unit")
-    return count
+    return count * copies
 
 
 def _canaries(tools: Tools, batch: BatchRow, expected: int) -> int:
     """How many units go out before the others: none if the scientist does not want it."""
-    if not read_spec(batch.spec).canary:
+    spec = read_spec(batch.spec)
+    if not spec.canary or (spec.assign is not None and spec.assign.each):
         return 0
     return count_canaries(expected, tools.canary_from)
 
@@ -109,19 +135,24 @@ def store_units(
     stage: StageRow,
     expected: int,
     stopping: Callable[[], bool],
+    hosts: Sequence[int] = (),
 ) -> None:
-    """Add what the stage lacks of its ``expected`` units; stops early if the batch was ended."""
+    """Add what the stage lacks of its ``expected`` units; stops early if the batch was ended.
+
+    With ``hosts`` each line becomes one unit for each of them.
+    """
     created = stage.created
     if created >= expected:
         return
-    for units in _pieces(_table(tools, batch, created), UNITS_MAX):
+    lines = _table(tools, batch, created // max(1, len(hosts)))
+    for units in _pieces(new_units(lines, created, hosts), UNITS_MAX):
         reach("submit.chunk.before")
         answer = tools.store.execute(
             InsertUnits(
                 now=tools.clock(),
                 stage_id=stage.id,
                 offset=created,
-                units=tuple(new_unit(unit) for unit in units),
+                units=tuple(units),
             )
         )
         reach("submit.chunk.after")
@@ -137,6 +168,19 @@ def new_unit(unit: UnitLine) -> NewUnit:
     """A line of the table as the store keeps it."""
     inputs = msgspec.json.encode(unit.inputs).decode() if unit.inputs else None
     return NewUnit(args=msgspec.json.encode(unit.args).decode(), inputs=inputs)
+
+
+def new_units(lines: Iterator[UnitLine], created: int, hosts: Sequence[int]) -> Iterator[NewUnit]:
+    """The units that lines come to, without those of the first line that were ``created``."""
+    if not hosts:
+        yield from map(new_unit, lines)
+        return
+    skip = created % len(hosts)
+    for line in lines:
+        unit = new_unit(line)
+        for host in hosts[skip:]:
+            yield msgspec.structs.replace(unit, for_host=host)
+        skip = 0
 
 
 class FileCheck:
@@ -186,7 +230,7 @@ def _table(tools: Tools, batch: BatchRow, skip: int) -> Iterator[UnitLine]:
         raise TableError(f"the table itself ({spec.units}) was not uploaded") from error
 
 
-def _pieces(units: Iterator[UnitLine], size: int) -> Iterator[list[UnitLine]]:
+def _pieces(units: Iterator[T], size: int) -> Iterator[list[T]]:
     while piece := list(islice(units, size)):
         yield piece
 

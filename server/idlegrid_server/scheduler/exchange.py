@@ -15,6 +15,7 @@ from idlegrid_server.domain.kind import machine_kind
 from idlegrid_server.faults import reach
 from idlegrid_server.store import command as c
 from idlegrid_shared.documents import Receipt, ResumePoint, TaskDescriptor, TaskInput
+from idlegrid_shared.requirement import FEATURES
 from idlegrid_shared.seeds import unit_seed
 from idlegrid_shared.signing import Signed, sign_bytes
 from idlegrid_shared.wire import (
@@ -129,7 +130,12 @@ class Scheduler:
                 held=tuple(held),
                 want=None
                 if request.want is None or low
-                else c.Wanted(request.want.tasks, request.want.memory_bytes),
+                else c.Wanted(
+                    request.want.tasks,
+                    request.want.memory_bytes,
+                    request.want.disk_bytes,
+                    request.want.files,
+                ),
             )
         )
         reach("exchange.commit.after")
@@ -283,4 +289,5 @@ def machine_facts(machine: Machine) -> c.MachineFacts:
         memory_bytes=machine.memory_bytes,
         profiles=machine.profiles,
         kind=machine_kind(machine),
+        features=tuple(sorted(set(machine.features) & FEATURES)),
     )

@@ -128,6 +128,9 @@ host = Table(
     Column("memory_bytes", BigInteger, nullable=False, server_default="0"),
     Column("profiles", Text, nullable=False, server_default=""),  # space-separated
     Column("kind", Text, nullable=False, server_default=""),  # domain/kind.py: machine_kind
+    Column(
+        "features", Text, nullable=False, server_default=""
+    ),  # of its processor, space-separated
     Column("tasks_max", Integer, nullable=False, server_default="8"),  # cap in progress
     _count("n_in_progress"),
     _count("n_unjudged"),  # results without a verdict, as far as one may still come
@@ -290,6 +293,12 @@ stage = Table(
     Column("memory_bytes", BigInteger, nullable=False),
     Column("profile", Text, nullable=False),
     _count("app_id"),
+    Column("cores", Integer, nullable=False, server_default="1"),  # that a host must have
+    _count("disk_bytes"),
+    Column("features", Text, nullable=False, server_default=""),  # space-separated
+    Column("audience", Text, nullable=False, server_default=""),  # domain/requirement.py
+    Column("files", Text, nullable=False, server_default=""),  # domain/locality.py: large ones
+    _flag("unit_files"),  # some units have large files of their own
     Column("subject", Text, nullable=False, server_default=""),  # domain/subject.py
     Column("homogeneous", Text, nullable=False, server_default=""),  # documents.Homogeneous
     Column("validator", Text),  # JSON of validator.Validator; NULL: byte by byte
@@ -323,6 +332,15 @@ stage = Table(
     _partial("ix_stage_dispatch", "profile", "memory_bytes", where="dispatchable = 1"),
 )
 
+# The hosts that a stage is for, where its audience is a list; or of which each gets its units.
+stage_host = Table(
+    "stage_host",
+    metadata,
+    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("host_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 work_unit = Table(
     "work_unit",
     metadata,
@@ -340,6 +358,7 @@ work_unit = Table(
     Column("due_at", BigInteger),  # when a pass must look at it
     Column("args", Text, nullable=False),  # JSON list of strings
     Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
+    Column("for_host", BigInteger),  # the only host that may have it; NULL = any
     Column("bound_to", Text),  # the class of hosts that has it, if its stage wants them alike
     Column("agreed_micro", BigInteger),  # what each of several agreeing results is worth
     Column("canonical_task", BigInteger),
@@ -362,6 +381,14 @@ work_unit = Table(
         name="canonical",
     ),
     Index("ux_unit_stage_idx", "stage_id", "idx", unique=True),
+    Index(
+        "ix_unit_for_host",
+        "for_host",
+        "stage_id",
+        "id",
+        sqlite_where=text("for_host IS NOT NULL AND n_unsent > 0"),
+        postgresql_where=text("for_host IS NOT NULL AND n_unsent > 0"),
+    ),
     _partial("ix_unit_held", "held_by", "held_for", "final_at", where="state = 'provisional'"),
     _partial("ix_unit_provisional", "stage_id", "held_by", where="state = 'provisional'"),
     _partial("ix_unit_due", "due_at", where="due_at IS NOT NULL"),

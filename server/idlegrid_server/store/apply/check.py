@@ -123,7 +123,9 @@ class Checks:
         return is_proven(found, subject.policy)
 
     def _counts_by_quorum(self, host_id: int, subject: Subject) -> bool:
-        """One that was caught begins to count anew."""
+        """One that was caught begins to count anew. A quorum of one is nobody's confirmation."""
+        if subject.policy.quorum < 2:
+            return False
         trust = self._of((host_id, subject.trust))
         clean = trust.caught_at is None or trust.streak >= VALID_UNTIL_TRUSTED
         return subject.policy.replication == "fixed" and clean

@@ -14,12 +14,15 @@ from idlegrid_server.domain.estimate import (
 )
 from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
+from idlegrid_server.domain.locality import absent
 from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, RefusalCount, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
 from idlegrid_server.domain.model import Candidate, HostSnapshot
 from idlegrid_server.domain.order import Stage, order, pace
+from idlegrid_server.domain.requirement import Offer, Requirement, audiences_of, lacking, unmet
 from idlegrid_server.domain.share import Claim, advances, charge, places
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.locality import unit_files
 from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.apply.resend import assignment, ops_of
 from idlegrid_server.store.apply.share import advance, take_room
@@ -33,6 +36,7 @@ from idlegrid_server.store.sql import queue as sql
 
 SECOND = 1_000_000
 SPARE = 2  # units looked at beyond what is wanted
+LOCAL_WINDOW = 4  # times as many, where those go first whose files the host has
 WINDOW_MIN = 16  # the same, if none of those was enough
 WAITING_TOLD = 1_000  # reserved units that a refusal counts, at most
 STAGES_MAX = 64  # stages that an exchange knows of
@@ -40,7 +44,7 @@ STAGES_EACH = 32  # of each account
 KINDS_TOLD = 20
 MIB = 1024 * 1024
 GIB = 1024 * MIB
-ANY_MEMORY = 2**62
+ANY = 2**62
 
 
 @dataclass
@@ -64,6 +68,7 @@ class _Search:
     kind: str
     load: Queue
     lateness: Spread
+    files: frozenset[str]  # large ones that the host has
     limit: int = 0  # how many tasks of the stage that is looked into may still be given
     tasks: list[c.Assignment] = field(default_factory=list)
     barred: int = 0
@@ -146,19 +151,19 @@ def give_tasks(
     load = Queue(len(held), sum(task.estimate_us or 0 for task in held) / SECOND, host.cores)
     known = Sums(host.late_weight, host.late_total, host.late_square)
     lateness = spread_of(known, LATENESS) or LATENESS
-    search = _Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness)
-    profiles = queue_keys(host.profiles.split())
-    memory = min(want.memory_bytes or ANY_MEMORY, host.memory_bytes or ANY_MEMORY)
-    rows = db.fetch_all(
-        sql.QUEUES,
-        host_id=host.id,
-        profiles=profiles,
-        memory_bytes=memory,
-        each=STAGES_EACH,
-        limit=STAGES_MAX,
+    files = frozenset(want.files)
+    search = _Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness, files)
+    offer = Offer(
+        profiles=tuple(queue_keys(host.profiles.split())),
+        memory_bytes=min(want.memory_bytes or ANY, host.memory_bytes or ANY),
+        cores=host.cores,
+        disk_bytes=want.disk_bytes or ANY,
+        features=frozenset(host.features.split()),
+        audiences=audiences_of(host.account_id, bool(host.house)),
     )
+    rows = _queues(db, host.id, offer)
     claims = {r.account_id: Claim(r.account_id, r.time, r.step, r.weight) for r in rows}
-    for row in _ordered(rows, claims, command.seq):
+    for row in _ordered(search, rows, claims):
         if len(search.tasks) >= wanted:
             break
         before = search.counts()
@@ -173,21 +178,44 @@ def give_tasks(
         take_room(db, search.of_accounts, search.of_apps)
     if len(search.tasks) >= wanted:
         return Given(tuple(search.tasks), _told(refusals), _away(refusals))
-    refusals += _why_no_more(search, profiles, memory)
+    refusals += _why_no_more(search, offer)
     by_stage = {away.code for away in search.turned_away}
     others = [refusal for refusal in refusals if refusal.code not in by_stage]
     away = (*search.turned_away, *_away(others))
     return Given(tuple(search.tasks), _told(refusals), away)
 
 
-def _ordered(rows: list[sql.QueueRow], claims: dict[int, Claim], draw: int) -> list[sql.QueueRow]:
+def _queues(db: Connection, host_id: int, offer: Offer) -> list[sql.QueueRow]:
+    """The stages whose tasks the host may have. Features are few, and looked at here."""
+    rows = db.fetch_all(
+        sql.QUEUES,
+        host_id=host_id,
+        profiles=offer.profiles,
+        memory_bytes=offer.memory_bytes,
+        cores=offer.cores,
+        disk_bytes=offer.disk_bytes,
+        audiences=offer.audiences,
+        each=STAGES_EACH,
+        limit=STAGES_MAX,
+    )
+    return [r for r in rows if not (r.features and lacking(r.features.split(), offer.features))]
+
+
+def _ordered(
+    search: _Search, rows: list[sql.QueueRow], claims: dict[int, Claim]
+) -> list[sql.QueueRow]:
     """The stages to look into, in order."""
-    stages = [Stage(row.id, row.account_id, row.urgency, row.priority, ops_of(row)) for row in rows]
-    paces = {}
+    if len(rows) <= 1:
+        return rows
+    stages, paces = [], {}
     for row in rows:
-        own = Sums(row.own_weight, row.own_total, row.own_square)
-        paces[row.id] = pace(spread_of(own), _fleet(row))
+        missing = absent(row.files, search.files)
+        stages.append(
+            Stage(row.id, row.account_id, row.urgency, row.priority, ops_of(row), missing)
+        )
+        paces[row.id] = pace(_own(row), _fleet(row))
     by_id = {row.id: row for row in rows}
+    draw = search.command.seq
     return [by_id[stage] for stage in order(stages, places(claims.values()), paces, draw)]
 
 
@@ -197,10 +225,13 @@ def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
     search.enter(queue)
     if not search.left:
         return
-    window = search.left + SPARE
+    local = bool(queue.unit_files and search.files)
+    window = search.left * (LOCAL_WINDOW if local else 1) + SPARE
     head = db.fetch_all(
         sql.CANDIDATES,
         stage_id=queue.id,
+        host_id=search.host.id,
+        local=int(local),
         reserved=window if is_proven(search.host) else 0,
         limit=window,
     )
@@ -208,11 +239,12 @@ def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
     if search.left and len(head) == window:
         _look_further(search, queue, head)
     if not head:
-        waiting = db.fetch_one(sql.QUEUE_LENGTH, stage_id=queue.id, limit=WAITING_TOLD)
+        counted = db.fetch_one(sql.QUEUE_LENGTH, stage_id=queue.id, limit=WAITING_TOLD)
+        waiting, reserved = counted or (0, 0)
         if not waiting:
             db.execute(batch_sql.STAGE_EMPTY, stage_id=queue.id, queue_rev=queue.queue_rev)
         elif not is_proven(search.host):
-            search.reserved += waiting
+            search.reserved += reserved
 
 
 def _look_further(search: _Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
@@ -240,7 +272,7 @@ def _take_from(
 ) -> list[sql.CandidateRow]:
     """Take of the units of a rank from ``point`` on, save those seen; returns what was there."""
     units = search.db.fetch_all(
-        sql.CANDIDATES_FROM, stage_id=queue.id, rank=rank, point=point, limit=limit
+        sql.CANDIDATES_FROM, stage_id=queue.id, rank=rank, point=point, limit=limit, local=0
     )
     _take(search, queue, [unit for unit in units if unit.id not in seen])
     return units
@@ -269,7 +301,13 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
         else:
             replicas[task.unit_id].append(replica(task))
     candidates = [
-        Candidate(unit.id, unit.rank, tuple(peers_of(replicas[unit.id])), unit.bound_to or "")
+        Candidate(
+            unit.id,
+            unit.rank,
+            tuple(peers_of(replicas[unit.id])),
+            unit.bound_to or "",
+            absent(unit_files(unit.inputs), search.files),
+        )
         for unit in units
         if unit.id in unsent
     ]
@@ -288,6 +326,10 @@ def run_of(queue: sql.QueueRow) -> Spread | None:
     """How long a task of the stage runs on the host that asks, as far as is known."""
     own = Sums(queue.own_weight, queue.own_total, queue.own_square)
     return run_time(ops_of(queue), spread_of(own, _fleet(queue)))
+
+
+def _own(queue: sql.QueueRow) -> Spread | None:
+    return spread_of(Sums(queue.own_weight, queue.own_total, queue.own_square))
 
 
 def _fleet(queue: sql.QueueRow) -> Spread | None:
@@ -378,30 +420,43 @@ def _send(
     search.gave(queue, len(chosen), (estimate_us or 0) / SECOND)
 
 
-def _why_no_more(search: _Search, profiles: list[str], memory: int) -> list[RefusalCount]:
+def _why_no_more(search: _Search, offer: Offer) -> list[RefusalCount]:
     """Why the host got fewer tasks than it wanted."""
     found = [RefusalCount(code, count) for code, count in search.counts().items() if count]
-    too_big, smallest, foreign, capped = 0, 0, 0, 0
-    for row in search.db.fetch_all(sql.QUEUES_UNFIT, limit=KINDS_TOLD):
-        if row.profile not in profiles:
-            foreign += row.units
-        elif row.memory_bytes > memory:
-            too_big += row.units
-            smallest = smallest or row.memory_bytes
-        elif row.capped:
-            capped += row.units
-    if too_big:
-        found.append(RefusalCount("memory", too_big, _memory_text(smallest)))
-    if foreign:
-        found.append(RefusalCount("profile", foreign))
-    if capped:
-        found.append(RefusalCount("capped", capped))
+    counts: dict[str, int] = {}
+    details: dict[str, str] = {}
+    rows = search.db.fetch_all(sql.QUEUES_UNFIT, host_id=search.host.id, limit=KINDS_TOLD)
+    for row in rows:
+        wanted = Requirement(
+            profile=row.profile,
+            memory_bytes=row.memory_bytes,
+            cores=row.cores,
+            disk_bytes=row.disk_bytes,
+            features=tuple(row.features.split()),
+            audience=row.audience,
+        )
+        code = unmet(wanted, offer) or ("capped" if row.capped else None)
+        if code is not None:
+            counts[code] = counts.get(code, 0) + row.units
+            details.setdefault(code, _detail(code, wanted, offer))
+    found += [RefusalCount(code, count, details[code]) for code, count in counts.items()]
     if not found and not search.tasks:
         found.append(RefusalCount("no_work", 0))
     return found
 
 
-def _memory_text(size: int) -> str:
+def _detail(code: str, wanted: Requirement, offer: Offer) -> str:
+    """What stands in the sentence: what the first such stage asks for."""
+    if code == "memory":
+        return _size_text(wanted.memory_bytes)
+    if code == "disk":
+        return _size_text(wanted.disk_bytes)
+    if code == "cores":
+        return str(wanted.cores)
+    return ", ".join(lacking(wanted.features, offer.features)) if code == "feature" else ""
+
+
+def _size_text(size: int) -> str:
     if size >= GIB:
         return f"{size / GIB:.3g} GB"
     return f"{max(1, size // MIB)} MB"

@@ -74,6 +74,7 @@ def _described(host: host_sql.CallerRow, machine: c.MachineFacts) -> host_sql.Ca
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
         kind=machine.kind,
+        features=" ".join(machine.features),
     )
 
 

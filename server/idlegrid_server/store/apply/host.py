@@ -53,6 +53,7 @@ def _insert(
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
         kind=machine.kind,
+        features=" ".join(machine.features),
         tasks_max=first_limit(machine.cores, house),
         now=command.now,
     )
@@ -75,6 +76,7 @@ def set_machine(db: Connection, host_id: int, machine: c.MachineFacts) -> None:
         memory_bytes=machine.memory_bytes,
         profiles=" ".join(machine.profiles),
         kind=machine.kind,
+        features=" ".join(machine.features),
     )
 
 

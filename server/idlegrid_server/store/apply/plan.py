@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from idlegrid_server.domain.draft import DISPUTED
+from idlegrid_server.domain.matching import NAMED
 from idlegrid_server.domain.model import TaskChange, UnitPlan
 from idlegrid_server.domain.tail import is_in_tail
 from idlegrid_server.store import command as c
@@ -189,7 +190,7 @@ def _plan(
         canonical = (None, None)
     target = unit.target if plan.target is None else plan.target
     n_tasks = unit.n_tasks + plan.new_tasks
-    rank = unit.rank if plan.rank is None else plan.rank
+    rank = unit.rank if plan.rank is None or unit.rank == NAMED else plan.rank
     agreed = work.payments.take_unit(unit, state, plan.agreed_micro)
     work.units.append(
         (

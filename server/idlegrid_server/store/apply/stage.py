@@ -94,7 +94,7 @@ def _make_combine(db: Connection, ledger: Ledger, stage: sql.StageRow) -> bool:
         inputs=None,
     )
     ledger.step("unit", unit_id, None, "open", "submitted")
-    db.execute(sql.STAGE_CREATED, stage_id=stage.id, count=1, dispatchable=0)
+    db.execute(sql.STAGE_CREATED, stage_id=stage.id, count=1, unit_files=0, dispatchable=0)
     db.execute(job_sql.JOB_INSERT, kind="combine", object_id=unit_id, now=ledger.now)
     return True
 

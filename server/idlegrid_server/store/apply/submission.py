@@ -7,9 +7,10 @@ from idlegrid_server.domain.canary import (
     choose_canaries,
 )
 from idlegrid_server.domain.estimate import Sums, at_most_one
-from idlegrid_server.domain.matching import FRESH, RESERVED, SERVED
+from idlegrid_server.domain.matching import FRESH, NAMED, RESERVED, SERVED, Rank
 from idlegrid_server.domain.transition import BATCH_ENDED
 from idlegrid_server.store import command as c
+from idlegrid_server.store.apply.locality import unit_files
 from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.apply.stage import SENDING, set_batch_state, set_stage_state
 from idlegrid_server.store.connection import Connection
@@ -74,6 +75,11 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             memory_bytes=stage.memory_bytes,
             profile=stage.profile,
             subject=stage.subject or stage.profile,
+            cores=stage.cores,
+            disk_bytes=stage.disk_bytes,
+            features=" ".join(stage.features),
+            audience=stage.audience,
+            files=stage.files,
             ops_weight=known.weight,
             ops_total=known.total,
             ops_square=known.square,
@@ -83,6 +89,7 @@ def create(db: Connection, command: c.CreateBatch) -> c.CreateBatchResult:
             validator_hash=stage.validator_hash,
             expected=stage.expected,
         )
+        db.execute_many(sql.STAGE_HOST_INSERT, [(stage_id, host) for host in stage.hosts])
         ledger.step("stage", stage_id, None, "waiting")
     batch = db.fetch_one(sql.BATCH_BY_ID, batch_id=batch_id)
     assert batch is not None  # noqa: S101  inserted above, in this transaction
@@ -134,6 +141,10 @@ def _canaries(batch: sql.BatchRow, stage: sql.StageRow) -> frozenset[int] | None
     return frozenset(choose_canaries(batch.seed, stage.expected, batch.canaries))
 
 
+def _rank(unit: c.NewUnit, rank: Rank) -> Rank:
+    return rank if unit.for_host is None else NAMED
+
+
 def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
     """Append units and their tasks; what is already there is skipped."""
     stage = db.fetch_one(sql.STAGE_BY_ID_LOCKED, stage_id=command.stage_id)
@@ -158,7 +169,8 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
         [
             (
                 *(stage.id, stage.batch_id, first + i, target, tasks[i]),
-                *(rank if canaries and tasks[i] else FRESH, unit.args, unit.inputs),
+                *(_rank(unit, rank if canaries and tasks[i] else FRESH), unit.args, unit.inputs),
+                unit.for_host,
             )
             for i, unit in enumerate(fresh)
         ],
@@ -171,7 +183,13 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
         end=end,
     )
     sends = stage.placement == "grid" and batch.state in SENDING
-    db.execute(sql.STAGE_CREATED, stage_id=stage.id, count=len(fresh), dispatchable=int(sends))
+    db.execute(
+        sql.STAGE_CREATED,
+        stage_id=stage.id,
+        count=len(fresh),
+        unit_files=int(any(unit_files(unit.inputs) for unit in fresh)),
+        dispatchable=int(sends),
+    )
     ledger = Ledger(db, command.now, "submit")
     # One line for all: a million units would else be three million lines that say nothing more.
     ledger.note(

@@ -23,6 +23,12 @@ class NewStage(Part, frozen=True):
     policy: str
     memory_bytes: int
     profile: str
+    cores: int = 1
+    disk_bytes: int = 0
+    features: tuple[str, ...] = ()
+    audience: str = ""  # domain/requirement.py
+    hosts: tuple[int, ...] = ()  # those that it is for, or each of which gets its units
+    files: str = ""  # domain/locality.py: the large ones
     subject: str = ""  # what trust and speed are kept for; "" = the profile
     homogeneous: Homogeneous = ""  # all replicas of a unit go to hosts that are alike in this
     migrates: bool = False  # what a host leaves may be continued by another
@@ -63,6 +69,7 @@ class NewUnit(Part, frozen=True):
 
     args: str
     inputs: str | None = None
+    for_host: int | None = None  # the only host that may have it
 
 
 class InsertUnitsResult(Result, frozen=True):

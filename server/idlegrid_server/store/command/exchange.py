@@ -43,13 +43,19 @@ class MachineFacts(Part, frozen=True):
     memory_bytes: int = 0
     profiles: tuple[str, ...] = ()
     kind: str = ""  # domain/kind.py: machine_kind
+    features: tuple[str, ...] = ()
 
 
 class Wanted(Part, frozen=True):
-    """A request for at most ``tasks`` tasks that need at most ``memory_bytes`` each (0 = any)."""
+    """A request for at most ``tasks`` tasks that need at most so much each (0 = any).
+
+    ``files``: large files that the host has, by the start of their hash (domain/locality.py).
+    """
 
     tasks: int
     memory_bytes: int = 0
+    disk_bytes: int = 0
+    files: tuple[str, ...] = ()
 
 
 class ReportAnswer(Result, frozen=True):

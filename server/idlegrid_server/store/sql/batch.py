@@ -253,14 +253,27 @@ STAGE_INSERT = Query(
     "make a step",
     """
     INSERT INTO stage (batch_id, idx, kind, state, placement, app_version_id, app_id, program,
-                       inputs, policy, memory_bytes, profile, subject, homogeneous, migrates,
+                       inputs, policy, memory_bytes, profile, cores, disk_bytes, features,
+                       audience, files, subject, homogeneous, migrates,
                        validator, validator_hash, expected, ops_weight, ops_total, ops_square)
     VALUES (:batch_id, :idx, :kind, 'waiting', :placement, :app_version_id,
             (SELECT app_id FROM app_version WHERE id = :app_version_id), :program, :inputs,
-            :policy, :memory_bytes, :profile, :subject, :homogeneous, :migrates, :validator,
+            :policy, :memory_bytes, :profile, :cores, :disk_bytes, :features,
+            :audience, :files, :subject, :homogeneous, :migrates, :validator,
             :validator_hash, :expected, :ops_weight, :ops_total, :ops_square)
     RETURNING id
     """,
+)
+STAGE_HOST_INSERT = Query(
+    "stage_host_insert",
+    "a host that a step is for",
+    "INSERT INTO stage_host (stage_id, host_id) VALUES (:stage_id, :host_id)",
+)
+STAGE_HOSTS = Query(
+    "stage_hosts",
+    "the hosts that a step is for",
+    "SELECT host_id FROM stage_host WHERE stage_id = :stage_id ORDER BY host_id LIMIT :limit",
+    lambda row: int(row[0]),
 )
 STAGE_SET_STATE = Query(
     "stage_set_state",
@@ -277,6 +290,7 @@ STAGE_CREATED = Query(
     "units were added",
     """
     UPDATE stage SET created = created + :count, queue_rev = queue_rev + 1,
+                     unit_files = CASE WHEN :unit_files = 1 THEN 1 ELSE unit_files END,
                      dispatchable = :dispatchable
     WHERE id = :stage_id
     """,

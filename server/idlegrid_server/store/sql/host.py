@@ -62,9 +62,18 @@ class CallerRow(NamedTuple):
     n_unjudged: int
     n_valid: int
     n_invalid: int
+    features: str
     late_weight: float
     late_total: float
     late_square: float
+
+
+class HostOwnerRow(NamedTuple):
+    """Whose a host is, and when it was here."""
+
+    id: int
+    account_id: int | None
+    last_seen_at: int
 
 
 class StandingRow(NamedTuple):
@@ -120,6 +129,16 @@ HOSTS_STANDING = Query(
     """,
     StandingRow._make,
 )
+HOSTS_FOR = Query(
+    "hosts_for",
+    "the hosts that a batch is for: those named, those of an account, or the project's own",
+    """
+    SELECT id, account_id, last_seen_at FROM host
+    WHERE (id {in:host_ids} OR account_id = :account_id OR (:house = 1 AND house = 1))
+      AND state {in:states} ORDER BY id LIMIT :limit
+    """,
+    HostOwnerRow._make,
+)
 HOSTS_AFTER = Query(
     "hosts_after",
     "list hosts by pages",
@@ -156,9 +175,9 @@ HOST_INSERT = Query(
     "make a device known; one that is known stays as it is",
     """
     INSERT INTO host (device, account_id, name, state, house, subnet, machine, cores, memory_bytes,
-                      profiles, kind, tasks_max, created_at, last_seen_at)
+                      profiles, kind, features, tasks_max, created_at, last_seen_at)
     VALUES (:device, :account_id, :name, 'new', :house, :subnet, :machine, :cores, :memory_bytes,
-            :profiles, :kind, :tasks_max, :now, :now)
+            :profiles, :kind, :features, :tasks_max, :now, :now)
     ON CONFLICT (device) DO NOTHING RETURNING id
     """,
     lambda row: int(row[0]),
@@ -168,7 +187,8 @@ HOST_SET_MACHINE = Query(
     "what a host says of itself now",
     """
     UPDATE host SET name = :name, machine = :machine, cores = :cores,
-                    memory_bytes = :memory_bytes, profiles = :profiles, kind = :kind
+                    memory_bytes = :memory_bytes, profiles = :profiles, kind = :kind,
+                    features = :features
     WHERE id = :host_id
     """,
 )

@@ -16,6 +16,9 @@ class QueueRow(NamedTuple):
     homogeneous: str
     migrates: int
     app_id: int
+    features: str
+    files: str
+    unit_files: int
     ops_weight: float
     ops_total: float
     ops_square: float
@@ -40,6 +43,10 @@ class UnfitRow(NamedTuple):
 
     profile: str
     memory_bytes: int
+    cores: int
+    disk_bytes: int
+    features: str
+    audience: str  # "" also where the host stands in the stage's list
     capped: int  # as many tasks are out of their account or app as may be
     units: int
 
@@ -50,6 +57,7 @@ class CandidateRow(NamedTuple):
     id: int
     rank: int
     bound_to: str | None
+    inputs: str | None  # told only where the host's files bear on the choice
 
 
 QUEUES = Query(
@@ -58,13 +66,14 @@ QUEUES = Query(
     "least served first",
     """
     SELECT q.id, q.batch_id, q.queue_rev, q.policy, q.subject, q.homogeneous, q.migrates, q.app_id,
+           q.features, q.files, q.unit_files,
            q.ops_weight, q.ops_total, q.ops_square, q.account_id, q.urgency, q.priority,
            q.weight, q.time, q.step, q.room, q.app_room,
            COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
            COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
     FROM (
         SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.subject, s.homogeneous, s.migrates,
-               s.app_id, s.ops_weight, s.ops_total, s.ops_square,
+               s.app_id, s.features, s.files, s.unit_files, s.ops_weight, s.ops_total, s.ops_square,
                b.account_id, b.urgency, b.priority,
                COALESCE(f.weight, 1) AS weight, f.time, COALESCE(f.step, 0) AS step,
                f.tasks_max - f.busy AS room, a.tasks_max - a.busy AS app_room,
@@ -75,6 +84,9 @@ QUEUES = Query(
         LEFT JOIN share f ON f.account_id = b.account_id
         LEFT JOIN app_cap a ON a.app_id = s.app_id
         WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
+          AND s.cores <= :cores AND s.disk_bytes <= :disk_bytes
+          AND (s.audience {in:audiences} OR (s.audience = 'hosts' AND EXISTS (
+              SELECT 1 FROM stage_host h WHERE h.stage_id = s.id AND h.host_id = :host_id)))
           AND (f.tasks_max IS NULL OR f.busy < f.tasks_max)
           AND (a.tasks_max IS NULL OR a.busy < a.tasks_max)
     ) AS q
@@ -89,33 +101,41 @@ QUEUES_UNFIT = Query(
     "queues_unfit",
     "why there is nothing for a host: what stages with tasks ask for, and which are at a cap",
     """
-    SELECT s.profile, s.memory_bytes,
+    SELECT s.profile, s.memory_bytes, s.cores, s.disk_bytes, s.features,
+           CASE WHEN s.audience = 'hosts' AND EXISTS (
+               SELECT 1 FROM stage_host h WHERE h.stage_id = s.id AND h.host_id = :host_id
+           ) THEN '' ELSE s.audience END AS heard,
            CASE WHEN f.busy >= f.tasks_max OR a.busy >= a.tasks_max THEN 1 ELSE 0 END AS capped,
            SUM(s.created - s.assimilated - s.failed - s.cancelled)
     FROM stage s JOIN batch b ON b.id = s.batch_id
     LEFT JOIN share f ON f.account_id = b.account_id
     LEFT JOIN app_cap a ON a.app_id = s.app_id
     WHERE s.dispatchable = 1
-    GROUP BY s.profile, s.memory_bytes, capped ORDER BY s.memory_bytes, s.profile, capped
+    GROUP BY s.profile, s.memory_bytes, s.cores, s.disk_bytes, s.features, heard, capped
+    ORDER BY s.memory_bytes, s.profile, s.cores, s.disk_bytes, s.features, heard, capped
     LIMIT :limit
     """,
-    lambda row: UnfitRow(str(row[0]), int(row[1]), int(row[2]), int(row[3])),
+    lambda row: UnfitRow._make((*row[:7], int(row[7]))),
 )
 CANDIDATES = Query(
     "candidates",
-    "the head of a stage's queue for a host: what is reserved for the proven if it is, then begun "
-    "units, then fresh ones, no more than a limit in all",
+    "the head of a stage's queue for a host: what names it, what is reserved for the proven if it "
+    "is, then begun units, then fresh ones, no more than a limit in all",
     """
     SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
+        SELECT id, rank, bound_to, CASE WHEN :local = 1 THEN inputs END FROM work_unit
+        WHERE for_host = :host_id AND stage_id = :stage_id AND n_unsent > 0
+        ORDER BY id LIMIT :limit {lock_free}) AS named
+    UNION ALL SELECT * FROM (
+        SELECT id, rank, bound_to, CASE WHEN :local = 1 THEN inputs END FROM work_unit
         WHERE stage_id = :stage_id AND rank = 2 AND n_unsent > 0 ORDER BY id LIMIT :reserved
         {lock_free}) AS reserved
     UNION ALL SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
+        SELECT id, rank, bound_to, CASE WHEN :local = 1 THEN inputs END FROM work_unit
         WHERE stage_id = :stage_id AND rank = 1 AND n_unsent > 0 ORDER BY id LIMIT :limit
         {lock_free}) AS begun
     UNION ALL SELECT * FROM (
-        SELECT id, rank, bound_to FROM work_unit
+        SELECT id, rank, bound_to, CASE WHEN :local = 1 THEN inputs END FROM work_unit
         WHERE stage_id = :stage_id AND rank = 0 AND n_unsent > 0 ORDER BY id LIMIT :limit
         {lock_free}) AS fresh
     LIMIT :limit
@@ -126,7 +146,7 @@ CANDIDATES_FROM = Query(
     "candidates_from",
     "units of a rank from some point on, when the head of the queue holds none for this host",
     """
-    SELECT id, rank, bound_to FROM work_unit
+    SELECT id, rank, bound_to, CASE WHEN :local = 1 THEN inputs END FROM work_unit
     WHERE stage_id = :stage_id AND rank = :rank AND n_unsent > 0 AND id >= :point
     ORDER BY id LIMIT :limit {lock_free}
     """,
@@ -146,11 +166,11 @@ QUEUE_BOUNDS = Query(
 )
 QUEUE_LENGTH = Query(
     "queue_length",
-    "whether a stage has any task to send at all, and how many units wait, counted up to a limit",
+    "how many units of a stage wait, and how many of them for proven hosts, counted up to a limit",
     """
-    SELECT COUNT(*) FROM (
-        SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT :limit
+    SELECT COUNT(*), COALESCE(SUM(CASE WHEN rank = 2 THEN 1 ELSE 0 END), 0) FROM (
+        SELECT rank FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 LIMIT :limit
     ) AS waiting
     """,
-    lambda row: int(row[0]),
+    lambda row: (int(row[0]), int(row[1])),
 )

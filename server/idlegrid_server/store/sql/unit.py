@@ -233,8 +233,9 @@ UNITS_INSERT = Query(
     "add units to a stage",
     """
     INSERT INTO work_unit
-        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, rank, args, inputs)
-    VALUES (:stage_id, :batch_id, :idx, 'open', :target, :tasks, :tasks, :rank, :args, :inputs)
+        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, rank, args, inputs, for_host)
+    VALUES (:stage_id, :batch_id, :idx, 'open', :target, :tasks, :tasks, :rank, :args, :inputs,
+            :for_host)
     """,
 )
 UNIT_INSERT = Query(

@@ -125,7 +125,7 @@ def submit(account: Account) -> Response:
     source = with_.ids.encode("account", account.id)
     form = _read_form(with_, source)
     with with_.store.reading() as db:
-        checked, faults = check_form(db, account.id, form)
+        checked, faults = check_form(db, account.id, form, with_.ids, with_.clock())
     if checked is None:
         raise bad_batch(with_, source, faults)
     result = with_.store.execute(

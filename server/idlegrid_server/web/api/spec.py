@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from idlegrid_server.domain.kind import queue_key
+from idlegrid_server.domain.locality import large_files
 from idlegrid_server.domain.model import FailurePolicy, Placement, StageKind
 from idlegrid_server.domain.subject import subject_of
 from idlegrid_server.scheduler.stage_facts import read_runtime
@@ -22,12 +23,14 @@ from idlegrid_server.store.sql.app import (
     AppVersionRow,
 )
 from idlegrid_server.store.sql.file import FILE_BY_HASH, FILES_USABLE
+from idlegrid_server.web.public_id import PublicIds
 from idlegrid_shared.documents import BOXED_IN_WASM, WALLED_BY_SYSTEM, Release, TaskInput
 from idlegrid_shared.manifest import ManifestError, check_name, check_sha256
 from idlegrid_shared.sandbox.job import ARGUMENT_BYTES_MAX
 from idlegrid_shared.signing import Signed
 from idlegrid_shared.validator import RuleError
 
+from .assignment import AssignForm, Audience, check_assignment
 from .plot_block import plot_faults
 
 NAME_CHARS_MAX = 100
@@ -73,6 +76,7 @@ class BatchForm(Form, frozen=True):
     seed: Annotated[str, Meta(max_length=SEED_CHARS_MAX)] = "0"
     plot: dict[str, Any] | None = None
     public: bool = False
+    assign: AssignForm | None = None
     canary: bool = True  # a few units go out first, and the rest when they came back well
 
 
@@ -110,13 +114,14 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def check_form(
-    db: Connection, account_id: int, form: BatchForm
+    db: Connection, account_id: int, form: BatchForm, ids: PublicIds, now: int
 ) -> tuple[Checked | None, list[str]]:
     """What the form comes to in this project, or everything that is wrong with it."""
     faults: list[str] = []
     version, release = _find_version(db, form, faults)
     builds = _find_builds(db, release, faults)
     files = _check_files(db, account_id, form, faults)
+    audience = check_assignment(db, account_id, form.assign, ids, now, faults)
     for index, stage in enumerate(form.stages):
         faults += [f"stages[{index}]: {fault}" for fault in _stage_faults(index, stage, release)]
     if form.on_failure.mode == "stop" and (
@@ -134,7 +139,11 @@ def check_form(
         Checked(
             app_version_id=version.id,
             stages=tuple(
-                _new_stage(index, stage, version, builds, _memory_bytes(db, builds[0], stage))
+                _new_stage(
+                    *(index, stage, version, builds),
+                    _memory_bytes(db, builds[0], stage),
+                    audience if stage.kind == "map" else Audience(),
+                )
                 for index, stage in enumerate(form.stages)
             ),
             files=files,
@@ -186,7 +195,9 @@ def _find_builds(db: Connection, release: Release | None, faults: list[str]) -> 
 
 def _beyond_platform(release: Release) -> bytes:
     """What the releases of one version must have in common."""
-    programs = [(p.name, p.limits, p.runtime, p.validator_json) for p in release.programs]
+    programs = [
+        (p.name, p.limits, p.runtime, p.validator_json, p.requirements()) for p in release.programs
+    ]
     common = (release.runtime, release.policy, release.homogeneous, release.profile, programs)
     return msgspec.json.encode(common)
 
@@ -281,8 +292,13 @@ def _new_stage(
     version: AppVersionRow,
     builds: tuple[Release, ...],
     memory_bytes: int,
+    audience: Audience,
 ) -> NewStage:
     release = builds[0]
+    wanted = release.program(stage.program).requirements()
+    needs = [build.program(stage.program).needs() for build in builds]
+    sizes = {sha256: size for files in needs for sha256, size in files.items()}
+    sizes |= {given.sha256: given.bytes for given in stage.inputs}
     # What runs on the server alone has nobody to be compared with.
     rules = release.program(stage.program).rules() if stage.kind == "map" else None
     return NewStage(
@@ -292,11 +308,17 @@ def _new_stage(
         app_version_id=version.id,
         program=stage.program,
         inputs=msgspec.json.encode(stage.inputs).decode(),
-        policy=msgspec.json.encode(release.policy).decode(),
+        policy=msgspec.json.encode(audience.policy(release.policy)).decode(),
         validator=None if rules is None else msgspec.json.encode(rules).decode(),
         validator_hash=None if rules is None else rules.digest(version.release_hash),
         memory_bytes=memory_bytes,
         profile=queue_key(build.profile_of(build.program(stage.program)) for build in builds),
+        cores=wanted.cores,
+        disk_bytes=wanted.disk_bytes,
+        features=wanted.features,
+        audience=audience.name,
+        hosts=audience.hosts,
+        files=large_files(sizes.items()),
         subject=subject_of(
             release.runtime_of(release.program(stage.program)),
             release.profile_of(release.program(stage.program)),
