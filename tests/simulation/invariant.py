@@ -14,8 +14,19 @@ import requests
 from idlegrid_client.contact import EXCHANGE_PATH
 from idlegrid_client.core.model import TaskState
 from idlegrid_server.domain.story import step_words
+from idlegrid_server.explain import (
+    Names,
+    explain_batch,
+    explain_host,
+    explain_task,
+    explain_unit,
+)
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.recount import recount
+from idlegrid_server.store.sql.batch import BATCH_BY_ID
+from idlegrid_server.store.sql.explain import UNIT_BY_ID
+from idlegrid_server.store.sql.host import HOST_BY_ID
+from idlegrid_server.store.sql.unit import TASKS_OF_UNITS
 from idlegrid_server.web.public_id import PublicIdError
 from idlegrid_shared.box.order import BoxOrder
 from idlegrid_shared.documents import TIMESTAMP_LIFE_S, Policy, Receipt
@@ -296,6 +307,7 @@ def check_end(server: SimServer, hosts: list[SimHost], mix: Mix) -> None:
         )
         _right_science(db, mix)
         _told(db)
+        _explained(server, db, mix)
     for host in hosts:
         if host.counts:
             demand(
@@ -342,6 +354,35 @@ def _told(db: Connection) -> None:
     ):
         words = step_words(str(kind), before, str(after), str(reason), None)  # type: ignore[arg-type]
         demand([(kind, after, reason)] if not words else [], "a line of the log has no words")
+
+
+EXPLAINED = 3  # of each kind: those that had the most adventures
+
+
+def _explained(server: SimServer, db: Connection, mix: Mix) -> None:
+    """Whatever happened, a unit, its tasks, a host and a batch can say why they stand so."""
+    names, now = Names(server.ids), server.clock()
+    for (unit_id,) in rows(
+        db, "SELECT id FROM work_unit ORDER BY n_tasks DESC, id LIMIT ?", EXPLAINED
+    ):
+        unit = db.fetch_one(UNIT_BY_ID, unit_id=unit_id)
+        assert unit is not None
+        told = [explain_unit(db, names, unit, now, mix.distinct)]
+        for task in db.fetch_all(TASKS_OF_UNITS, unit_ids=[unit.id]):
+            told.append(explain_task(db, names, task, unit, "batch", now))
+        demand([unit_id] if not all(t.headline and t.steps for t in told) else [], "no story")
+    for (host_id,) in rows(
+        db, "SELECT id FROM host ORDER BY n_error + n_invalid DESC, id LIMIT ?", EXPLAINED
+    ):
+        host = db.fetch_one(HOST_BY_ID, host_id=host_id)
+        assert host is not None
+        story = explain_host(db, names, host, now, mix.distinct)
+        demand([host_id] if not (story.now and story.steps) else [], "a host has no story")
+    for (batch_id,) in rows(db, "SELECT id FROM batch ORDER BY id LIMIT ?", EXPLAINED):
+        batch = db.fetch_one(BATCH_BY_ID, batch_id=batch_id)
+        assert batch is not None
+        story = explain_batch(db, names, batch, "", now, mix.distinct)
+        demand([batch_id] if not story.steps else [], "a batch has no story")
 
 
 def _right_science(db: Connection, mix: Mix) -> None:

@@ -115,7 +115,7 @@ class SimServer:
             waker=self,
             address=lambda: URL,
         )
-        self._ids = services.ids
+        self.ids = services.ids
         self._client = Client(create_app(services))
         self.up = True
         self.life += 1
@@ -266,7 +266,7 @@ class SimServer:
 
     def task_id(self, public: str) -> int:
         """The database's id of a task."""
-        return self._ids.decode("task", public)
+        return self.ids.decode("task", public)
 
     # --- passes and jobs: what RQ's workers and the sweep do
 

@@ -72,7 +72,7 @@ def _stage(db: Connection, stage: StageRow, now: int, distinct: Collection[Disti
     wants = db.fetch_one(STAGE_WANTS, stage_id=stage.id)
     if wants is None or stage.state != "running" or stage.placement != "grid":
         return found
-    out, _ = db.fetch_one(TASKS_OUT, stage_id=stage.id) or (0, 0)
+    out = db.fetch_one(TASKS_OUT, stage_id=stage.id) or 0
     left = stage.expected - stage.assimilated - stage.failed - stage.cancelled
     found.append(f"Stage {stage.idx}: {left:,} units are open; {out:,} copies are being computed.")
     if is_closed(wants) or not wants.dispatchable:

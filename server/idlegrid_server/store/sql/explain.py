@@ -105,7 +105,8 @@ UNITS_WAITING = Query(
     "some units of a stage that have tasks to send",
     "SELECT "
     + ", ".join(UnitRow._fields)
-    + " FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 ORDER BY id LIMIT :limit",
+    + " FROM work_unit WHERE stage_id = :stage_id AND n_unsent > 0 "
+    + "ORDER BY rank DESC, id DESC LIMIT :limit",
     UnitRow._make,
 )
 BOUND_TO = Query(
@@ -149,10 +150,10 @@ TASKS_OUT = Query(
     "tasks_out",
     "how many copies of a stage's units are being computed",
     """
-    SELECT COUNT(*), COUNT(DISTINCT t.host_id) FROM task t JOIN work_unit u ON u.id = t.unit_id
-    WHERE u.stage_id = :stage_id AND t.state = 'in_progress'
+    SELECT COUNT(*) FROM task t WHERE t.state = 'in_progress' AND t.host_id > 0
+      AND (SELECT u.stage_id FROM work_unit u WHERE u.id = t.unit_id) = :stage_id
     """,
-    lambda row: (int(row[0]), int(row[1])),
+    lambda row: int(row[0]),
 )
 TASKS_HELD = Query(
     "tasks_held",
