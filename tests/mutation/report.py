@@ -52,10 +52,12 @@ def read(place: Path, modules: list[str]) -> Report:
     report = Report()
     for name in modules:
         path = place / "mutants" / "idlegrid_server" / "domain" / f"{name}.py.meta"
-        if not path.exists():
+        try:
+            codes = json.loads(path.read_text())["exit_code_by_key"]
+        except (FileNotFoundError, json.JSONDecodeError):  # not made yet, or just being written
             continue
         counts: Counter[str] = Counter()
-        for mutant, code in json.loads(path.read_text())["exit_code_by_key"].items():
+        for mutant, code in codes.items():
             word = CODES.get(code, KILLED)
             counts[word] += 1
             if word in (SURVIVED, "no tests"):

@@ -23,9 +23,12 @@ pythonpath = ["."]
 filterwarnings = ["error", "ignore::DeprecationWarning", "ignore::ResourceWarning"]
 """
 
-#: A test that fails need not find the smallest example: that it failed is all that is asked.
+#: A test that fails need not find the smallest example: that it failed is all that is asked. And
+#: what a few examples do not find in a small function, many seldom do.
 CONFTEST = """\
 from hypothesis import HealthCheck, Phase, settings
+
+EXAMPLES, STEPS = 40, 30
 
 settings.register_profile(
     "mutation",
@@ -33,9 +36,22 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("mutation")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        test = getattr(item, "obj", None)
+        test = getattr(test, "__func__", test)
+        if hasattr(test, "_hypothesis_internal_use_settings"):
+            test._hypothesis_internal_use_settings = settings()
+        case = getattr(item, "cls", None)
+        if isinstance(getattr(case, "settings", None), settings):
+            case.settings = settings()
 """
 
 

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idlegrid_server.domain.matching import LIVE, clashes
-from idlegrid_server.domain.model import Peer, TaskSnapshot, UnitPlan
+from idlegrid_server.domain.model import HostState, Peer, TaskSnapshot, UnitPlan
 from idlegrid_server.whatif.behaviour import Behaviour
 from idlegrid_server.whatif.grid import US, Grid, Observer, Settings
 from idlegrid_server.whatif.machine import Machine
 from idlegrid_server.whatif.outcome import Outcome
 from idlegrid_server.whatif.population import Crowd, Population, Published, Traits, Uniform
+from idlegrid_server.whatif.rules import Rules
 from idlegrid_server.whatif.work import Batch, Unit
 from idlegrid_shared.documents import Policy
 
@@ -127,17 +128,35 @@ def test_equal_seeds_are_equal_runs() -> None:
     assert one != small(Published(Crowd(ODD)), seed=2, units=300)
 
 
+class Forgiving(Rules):
+    """Nobody is ever slowed down or shut out."""
+
+    def next_limit(self, limit: int, cores: int, valid: int, bad: int) -> int:
+        return limit
+
+    def next_standing(
+        self, state: HostState, passed: float, failed: float
+    ) -> tuple[HostState, str] | None:
+        return None
+
+
 def test_a_ring_deceives_a_quorum_as_often_as_the_theory_of_voting_says() -> None:
     """Sarmenta's first-to-m voting, where all liars agree: 3φ² − 2φ³ for m = 2."""
     share = 0.1
     crowd = Crowd(((share, Behaviour("ring", 1.0, ring=1)),))
-    told = [small(Uniform(Traits(), crowd), seed) for seed in range(4)]
+    batch = Batch(3_000, 3_600.0, Policy(deadline_s=86_400))
+    told = [
+        Grid(batch, Uniform(Traits(), crowd), Settings(200), seed=seed, rules=Forgiving()).run()
+        for seed in range(4)
+    ]
     wrong = sum(t.wrong for t in told) / sum(t.accepted for t in told)
     assert wrong == pytest.approx(3 * share**2 - 2 * share**3, rel=0.35)
 
 
 def test_liars_who_do_not_agree_deceive_nobody_but_cost_tasks() -> None:
-    told = small(Uniform(Traits(), Crowd(((0.1, Behaviour("liar", 1.0)),))))
+    crowd = Crowd(((0.1, Behaviour("liar", 1.0)),))
+    batch = Batch(3_000, 3_600.0, Policy(deadline_s=86_400))
+    told = Grid(batch, Uniform(Traits(), crowd), Settings(200), seed=1, rules=Forgiving()).run()
     assert told.wrong == 0
     assert told.invalid > 100
     assert told.tasks_per_unit > 2.05

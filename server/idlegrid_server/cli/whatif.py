@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -17,7 +18,7 @@ from idlegrid_server.whatif.likeness import HOSTS_MIN, likenesses
 from idlegrid_server.whatif.population import Crowd, Population, Published, Resembling, Traits
 from idlegrid_server.whatif.question import Answer, Question, ask
 from idlegrid_server.whatif.work import Batch
-from idlegrid_shared.documents import Policy
+from idlegrid_shared.documents import Policy, Replication
 
 from .group import json_option, print_json
 
@@ -36,6 +37,13 @@ SHARE = click.FloatRange(0, 1)
     required=True,
     help="Seconds that a unit computes on one core of the mean (here: the usual) host.",
 )
+@click.option(
+    "--replication",
+    type=click.Choice(get_args(Replication)),
+    default="fixed",
+    show_default=True,
+    help="How results come to be believed.",
+)
 @click.option("--quorum", type=int, default=2, show_default=True, help="Results that must agree.")
 @click.option("--replicas", type=int, help="Tasks made at first; the quorum if not given.")
 @click.option("--deadline-h", type=float, default=24.0, show_default=True, help="Hours a task has.")
@@ -50,6 +58,7 @@ def whatif(
     hosts: int | None,
     units: int,
     seconds: float,
+    replication: Replication,
     quorum: int,
     replicas: int | None,
     deadline_h: float,
@@ -66,6 +75,7 @@ def whatif(
     the literature. Nothing is changed anywhere.
     """
     policy = Policy(
+        replication=replication,
         quorum=quorum,
         replicas=quorum if replicas is None else replicas,
         max_tasks=max(10, 5 * quorum),

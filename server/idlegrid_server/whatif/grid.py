@@ -11,23 +11,26 @@ from random import Random
 
 from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.matching import clashes
-from idlegrid_server.domain.model import Peer, TaskSnapshot, UnitPlan
+from idlegrid_server.domain.model import Peer, Standing, TaskSnapshot, UnitPlan, UnitSnapshot
 from idlegrid_server.domain.report import accept_report
 
 from .behaviour import RIGHT
 from .machine import Machine
 from .outcome import Outcome
-from .population import Population
+from .population import Population, Traits
 from .rules import PRODUCTION, Rules
+from .standing import Standings
 from .work import Batch, Queue, Unit
 
 US = 1_000_000
 ACCEPTED, FAILED = 1, 2
+AUDIT_EVERY_S = 300.0  # at the end: whether single results need checks to become final
 WAKE_TRIES = 8  # idle hosts asked at one moment
 DUE_SPARE = 10_000  # entries of ended units that the heap of deadlines may hold
 
 # What happens: the second word of an event
-CONTACT, FINISH, LEAVE, WAKE = range(4)
+CONTACT, FINISH, LEAVE, WAKE, AUDIT = range(5)
+REJOINS = 1  # of LEAVE
 Event = tuple[float, int, int, "Machine | None", "Unit | None", int]
 
 
@@ -87,7 +90,9 @@ class Grid:
         self._idle: list[Machine] = []
         self._wakes = 0  # under way
         self._order = 0
-        self._handle = (self._contact, self._finish, self._leave, self._wake)
+        self._handle = (self._contact, self._finish, self._leave, self._wake, self._audit)
+        self.standings = Standings(batch.policy, rules)
+        self.draw_seed = self.rng.randbytes(16)
 
     # --- time
 
@@ -95,6 +100,8 @@ class Grid:
         """Until the batch has ended, or the time is over."""
         for _ in range(self.settings.hosts):
             self._join(self.rng.random() * self.settings.join_s)
+        if self.batch.policy.replication == "credibility":
+            self._at(AUDIT_EVERY_S, AUDIT)
         while not self.queue.is_over() and self.step():
             pass
         self.told.out = sum(
@@ -131,24 +138,27 @@ class Grid:
 
     # --- hosts
 
-    def _join(self, at: float) -> None:
-        traits = self.population.draw(self.rng)
+    def _join(self, at: float, traits: Traits | None = None) -> None:
+        if traits is None:
+            traits = self.population.draw(self.rng)
         number = self.told.hosts
         self.told.hosts += 1
         host = Machine(number, traits, at, self.rules.first_limit(traits.cores), self.rng)
         self.hosts[number] = host
+        self.standings.join(host)
         self._at(host.timeline.next_on(at, self.rng), CONTACT, host)
         if host.leaves < self.settings.until_s:
             self._at(host.leaves, LEAVE, host)
 
     def _leave(self, host: Machine, unit: None, n: int) -> None:
-        """It is gone, with all it has; another comes in its place."""
-        del unit, n
+        """It is gone, with all it has; another comes in its place, or itself under a new name."""
+        del unit
         if host.alive:
             host.alive = False
             self._not_idle(host)
+            self.standings.leave(host)
             del self.hosts[host.id]
-            self._join(self.now)
+            self._join(self.now, host.traits if n == REJOINS else None)
 
     def _contact(self, host: Machine, unit: None, n: int) -> None:
         del unit, n
@@ -159,6 +169,8 @@ class Grid:
     def _ask(self, host: Machine) -> None:
         """An exchange: the host gets what it wants and may have; without enough it is idle."""
         host.asked_at = self.now
+        if host.state == "quarantined" and round(self.now * US) >= host.out_until:
+            host.state = "probation"
         horizon_s = max(10.0, 2 * self.settings.contact_s)
         wanted = host.wants(self.batch.unit_s, horizon_s)
         wanted = min(wanted, self.queue.unsent)
@@ -342,14 +354,32 @@ class Grid:
             self._note_due(unit, unit.due)
 
     def _decide(self, unit: Unit) -> None:
-        self.told.decisions += 1
-        plan = self.rules.decide(unit.snapshot(self.batch.policy), round(self.now * US))
-        self._apply(unit, plan)
-        self.observer.decided(unit, plan, self.now)
+        """Decide on the unit, then on those that its checks bear on."""
+        due = [unit.id]
+        while due:
+            found = self.queue.open.get(due.pop())
+            if found is None:
+                continue
+            self.told.decisions += 1
+            plan = self.rules.decide(self._snapshot(found), round(self.now * US))
+            due += self._apply(found, plan)
+            self.observer.decided(found, plan, self.now)
 
-    def _apply(self, unit: Unit, plan: UnitPlan) -> None:
-        """As the store does it, in memory."""
+    def _snapshot(self, unit: Unit) -> UnitSnapshot:
+        standings: tuple[Standing, ...] = ()
+        if self.batch.policy.replication != "fixed":
+            now = round(self.now * US)
+            known = dict.fromkeys(t.host_id for t in unit.tasks if t.host_id is not None)
+            standings = tuple(self.standings.of(i, self.hosts.get(i), now) for i in known)
+        return unit.snapshot(self.batch.policy, standings, self.standings.fleet, self.draw_seed)
+
+    def _apply(self, unit: Unit, plan: UnitPlan) -> list[int]:
+        """As the store does it, in memory; returns the units that it makes due."""
         unit.version += 1
+        woken: list[int] = []
+        for check in plan.checks:
+            host = self.hosts.get(check.host_id)
+            woken += self.standings.add(check, host, round(self.now * US))
         for change in plan.tasks:
             self._change(unit, change.task_id, change.state, change.verdict)
         if plan.target is not None:
@@ -370,10 +400,30 @@ class Grid:
         for step in plan.steps:
             unit.state, unit.reason = step.state, step.reason
             self._count(unit)
+        if unit.state == "open":
+            unit.canonical_task = unit.canonical_manifest = None
+        if unit.hold is not None:
+            self.standings.release(unit.hold.host_id, unit.id)
+        if plan.hold is not None:
+            self.standings.hold(plan.hold.host_id, unit.id, plan.hold.final_at)
+        unit.hold = plan.hold
         if unit.unsent:
             self.queue.put(unit)
             self._call_idle()
         self.queue.close(unit)
+        return [number for number in woken if number != unit.id]
+
+    def _audit(self, host: None, unit: None, n: int) -> None:
+        """Nothing fresh is left: have single results checked that nothing else makes final."""
+        del host, unit, n
+        self._at(self.now + AUDIT_EVERY_S, AUDIT)
+        if self.queue.fresh < self.batch.units or not self.standings.is_anything_held():
+            return
+        held = (u for u in self.queue.open.values() if u.hold is not None)
+        for number in self.standings.audits_at_end([u.id for u in held if u.target > 1]):
+            checked = self.queue.open[number]
+            checked.target = 2
+            self._decide(checked)
 
     def _change(self, unit: Unit, n: int, state: str | None, verdict: str | None) -> None:
         task = unit.tasks[n]
@@ -433,7 +483,13 @@ class Grid:
         host.n_valid += valid
         host.n_bad += bad
         host.tasks_max = rules.next_limit(host.tasks_max, host.traits.cores, valid, bad)
-        while valid and (step := rules.next_state(host.state, host.n_valid)):
+        if not valid:
+            return
+        proven = host.id in self.standings.proven
+        by_quorum = self.standings.counts_by_quorum(host)
+        while step := rules.next_state(
+            host.state, host.n_valid, proven=proven, by_quorum=by_quorum
+        ):
             host.state = step[0]
 
     def _catch(self, host: Machine) -> None:
@@ -441,7 +497,7 @@ class Grid:
         self.told.caught += not host.caught
         host.caught = True
         if host.traits.behaviour.rejoins and host.alive:
-            self._at(self.now, LEAVE, host)
+            self._at(self.now, LEAVE, host, None, REJOINS)
 
     def _count(self, unit: Unit) -> None:
         told, ended = self.told, self.queue.ended

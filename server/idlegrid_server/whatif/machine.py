@@ -29,6 +29,8 @@ class Machine:
         "leaves",
         "n_bad",
         "n_valid",
+        "out_until",
+        "shut_out",
         "slots",
         "state",
         "subnet",
@@ -58,6 +60,8 @@ class Machine:
         self.in_progress = 0
         self.n_valid = 0
         self.n_bad = 0
+        self.shut_out = 0  # times
+        self.out_until = 0  # µs
 
     def snapshot(self) -> HostSnapshot:
         """The host as dispatch sees it."""
@@ -68,6 +72,7 @@ class Machine:
             subnet=self.subnet,
             in_progress=self.in_progress,
             tasks_max=self.tasks_max,
+            house=self.traits.house,
         )
 
     def wants(self, task_s: float, horizon_s: float) -> int:

@@ -11,6 +11,7 @@ from idlegrid_server.domain.model import (
     UnitPlan,
     UnitSnapshot,
 )
+from idlegrid_server.domain.trust import next_standing
 from idlegrid_server.domain.unit import decide_unit
 
 
@@ -39,9 +40,17 @@ class Rules:
         """The cap after ``valid`` confirmed results, then ``bad`` errors and invalid ones."""
         return next_limit(limit, cores, valid, bad)
 
-    def next_state(self, state: HostState, n_valid: int) -> tuple[HostState, str] | None:
+    def next_state(
+        self, state: HostState, n_valid: int, *, proven: bool, by_quorum: bool
+    ) -> tuple[HostState, str] | None:
         """(state, reason) that a host's confirmed results bring it to."""
-        return next_state(state, n_valid, by_quorum=True)
+        return next_state(state, n_valid, proven=proven, by_quorum=by_quorum)
+
+    def next_standing(
+        self, state: HostState, passed: float, failed: float
+    ) -> tuple[HostState, str] | None:
+        """(state, reason) that a failed check brings a host to."""
+        return next_standing(state, passed, failed)
 
 
 PRODUCTION = Rules()

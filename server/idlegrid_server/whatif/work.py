@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from random import Random
 
 from idlegrid_server.domain.matching import BEGUN, FRESH, RESERVED
-from idlegrid_server.domain.model import Candidate, Peer, TaskSnapshot, UnitSnapshot, UnitState
+from idlegrid_server.domain.model import (
+    Candidate,
+    Fleet,
+    Hold,
+    Peer,
+    Standing,
+    TaskSnapshot,
+    UnitSnapshot,
+    UnitState,
+)
 from idlegrid_shared.documents import Policy
 
 ENDED = frozenset({"assimilated", "failed"})
@@ -40,6 +49,7 @@ class Unit:
         "canonical_task",
         "due",
         "flying",
+        "hold",
         "id",
         "length_s",
         "noted",
@@ -70,9 +80,12 @@ class Unit:
         self.flying = 0  # tasks whose report will come
         self.rank: int = BEGUN
         self.reserved_until: int | None = None  # µs
+        self.hold: Hold | None = None
         self.queued: int | None = None  # the rank under which it waits for hosts
 
-    def snapshot(self, policy: Policy) -> UnitSnapshot:
+    def snapshot(
+        self, policy: Policy, standings: tuple[Standing, ...], fleet: Fleet, draw_seed: bytes
+    ) -> UnitSnapshot:
         """The unit as a pass sees it."""
         return UnitSnapshot(
             id=self.id,
@@ -89,6 +102,10 @@ class Unit:
             canonical_manifest=self.canonical_manifest,
             rank=self.rank,
             reserved_until=self.reserved_until,
+            standings=standings,
+            fleet=fleet,
+            draw_seed=draw_seed,
+            hold=self.hold,
         )
 
     def peers(self) -> tuple[Peer, ...]:
