@@ -9,9 +9,17 @@ import math
 from dataclasses import dataclass
 from random import Random
 
+from idlegrid_server.domain.draft import DISPUTED
 from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.matching import clashes
-from idlegrid_server.domain.model import Peer, Standing, TaskSnapshot, UnitPlan, UnitSnapshot
+from idlegrid_server.domain.model import (
+    Peer,
+    Standing,
+    TaskChange,
+    TaskSnapshot,
+    UnitPlan,
+    UnitSnapshot,
+)
 from idlegrid_server.domain.report import accept_report
 
 from .behaviour import RIGHT
@@ -47,6 +55,10 @@ class Settings:
     idle_s: float = 60.0
     join_s: float = 3_600.0
     until_s: float = 366 * 86_400.0
+
+
+def _is_disputed(task: TaskSnapshot) -> bool:
+    return task.verdict == "inconclusive" and task.reason == DISPUTED
 
 
 class Observer:
@@ -381,7 +393,7 @@ class Grid:
             host = self.hosts.get(check.host_id)
             woken += self.standings.add(check, host, round(self.now * US))
         for change in plan.tasks:
-            self._change(unit, change.task_id, change.state, change.verdict)
+            woken += self._change(unit, change)
         if plan.target is not None:
             unit.target = plan.target
         if plan.rank is not None:
@@ -425,8 +437,8 @@ class Grid:
             checked.target = 2
             self._decide(checked)
 
-    def _change(self, unit: Unit, n: int, state: str | None, verdict: str | None) -> None:
-        task = unit.tasks[n]
+    def _change(self, unit: Unit, change: TaskChange) -> list[int]:
+        task, state, verdict = unit.tasks[change.task_id], change.state, change.verdict
         host = None if task.host_id is None else self.hosts.get(task.host_id)
         if state is not None and state != task.state:
             if task.state == "unsent":
@@ -441,11 +453,11 @@ class Grid:
             self._count_verdict(unit, task.verdict, verdict)
             if host is not None:
                 self._judge(host, int(verdict == "valid"), int(verdict == "invalid"))
-        unit.tasks[n] = TaskSnapshot(
+        changed = TaskSnapshot(
             id=task.id,
             n=task.n,
-            state=state or task.state,  # type: ignore[arg-type]
-            verdict=verdict or task.verdict,  # type: ignore[arg-type]
+            state=state or task.state,
+            verdict=verdict or task.verdict,
             host_id=task.host_id,
             account_id=task.account_id,
             subnet=task.subnet,
@@ -454,10 +466,15 @@ class Grid:
             received_at=task.received_at,
             manifest=task.manifest,
             ops=task.ops,
-            reason=task.reason,
+            reason=change.reason or task.reason,
         )
+        unit.tasks[task.n] = changed
         if host is not None and verdict == "invalid":
             self._catch(host)
+        more = _is_disputed(changed) - _is_disputed(task)
+        if not more or task.host_id is None:
+            return []
+        return self.standings.dispute(task.host_id, more)
 
     def _count_verdict(self, unit: Unit, before: str | None, after: str) -> None:
         told = self.told

@@ -28,6 +28,7 @@ class Standings:
         self.active = 0
         self.proven: set[int] = set()
         self._known: dict[int, Reputation] = {}
+        self._disputes: dict[int, int] = {}
         self._holds: dict[int, dict[int, int]] = {}  # host → unit → final_at
 
     def join(self, host: Machine) -> None:
@@ -51,7 +52,8 @@ class Standings:
         known = self._known.get(host_id)
         state: HostState = host.state if host is not None else "retired"
         house = host is not None and host.traits.house
-        return standing(host_id, state, house, known, known, now)
+        disputes = self._disputes.get(host_id, 0)
+        return standing(host_id, state, house, known, known, now, disputes)
 
     # --- checks
 
@@ -62,10 +64,19 @@ class Standings:
         self._known[check.host_id] = after
         if host is not None:
             self._follow(host, check, before, after, now)
-        holds = self._holds.get(check.host_id, {})
         if not check.passed:
-            return list(holds)
-        return [unit for unit, final_at in holds.items() if final_at <= after.checks]
+            return list(self._holds.get(check.host_id, ()))
+        return self._ripe(check.host_id)
+
+    def _ripe(self, host_id: int) -> list[int]:
+        checks = (self._known.get(host_id) or CLEAN).checks
+        holds = self._holds.get(host_id, {})
+        return [unit for unit, final_at in holds.items() if final_at <= checks]
+
+    def dispute(self, host_id: int, change: int) -> list[int]:
+        """So many more of its results are contradicted; returns the units that may be final now."""
+        self._disputes[host_id] = self._disputes.get(host_id, 0) + change
+        return self._ripe(host_id) if change < 0 and not self._disputes[host_id] else []
 
     def _follow(
         self, host: Machine, check: Check, before: Reputation, after: Reputation, now: int
@@ -105,13 +116,10 @@ class Standings:
     def audits_at_end(self, checked: Iterable[int]) -> list[int]:
         """The units to check now that nothing fresh is left; ``checked`` are being checked."""
         under_check = set(checked)
-        held, waiting = [], {}
+        held, waiting = [], set()
         for host_id, units in self._holds.items():
             checks = (self._known.get(host_id) or CLEAN).checks
-            waiting[host_id] = sum(unit in under_check for unit in units)
-            held += [
-                HeldUnit(unit, host_id, final_at, checks)
-                for unit, final_at in units.items()
-                if unit not in under_check
-            ]
+            if not under_check.isdisjoint(units):
+                waiting.add(host_id)
+            held += [HeldUnit(unit, host_id, final_at, checks) for unit, final_at in units.items()]
         return audits_at_end(held, waiting)
