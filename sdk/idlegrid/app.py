@@ -79,6 +79,8 @@ class Split(msgspec.Struct, frozen=True):
     #: Files of single units: guest name → template of a path, relative to the table.
     files: Mapping[str, str]
     on_failure: OnFailure
+    #: Template of the manifest's hash where a row's answer is known; "" = of none.
+    known: str = ""
 
 
 class Combine(msgspec.Struct, frozen=True):

@@ -223,6 +223,7 @@ def _split(path: Path, table: object, programs: Mapping[str, ProgramSource]) -> 
         inputs=_inputs(section),
         files=section.mapping("files", '{ "data.csv" = "{path}" }'),
         on_failure=_on_failure(section),
+        known=section.text("known", '"{column}"', ""),
     )
     for name in split.files:
         _guest_name(section, "files", name)

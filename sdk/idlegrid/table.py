@@ -1,6 +1,7 @@
 """From a table to work units: one row, one unit, by the templates of ``[split]``."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,13 +18,19 @@ from .template import Template, TemplateError
 #: What a project takes unless its admin says otherwise; the server checks its own number.
 UNITS_MAX = 5_000_000
 UNIT_LINE_BYTES_MAX = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class PlannedUnit(msgspec.Struct, frozen=True):
-    """One work unit as it is sent: its arguments, and the files that it alone reads."""
+class PlannedUnit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One work unit as it is sent: its arguments, and the files that it alone reads.
+
+    ``known`` is the SHA-256 of the manifest of its answer, of a unit that is planted among the
+    others to check the computers; its output is no part of the answer.
+    """
 
     args: tuple[str, ...]
     inputs: tuple[TaskInput, ...] = ()
+    known: str = ""
 
 
 class FileIndex:
@@ -57,6 +64,7 @@ class UnitTable:
         self.files = FileIndex()
         try:
             self._args = [Template(text) for text in app.split.args]
+            self._known = Template(app.split.known) if app.split.known else None
             self._files = {name: Template(text) for name, text in app.split.files.items()}
         except TemplateError as error:
             raise TableError(f"{app.folder / 'app.toml'}: [split] {error}") from error
@@ -80,7 +88,13 @@ class UnitTable:
             self._input(name, self._fill(template, line, values), line)
             for name, template in self._files.items()
         )
-        return PlannedUnit(args, inputs)
+        known = self._fill(self._known, line, values).strip() if self._known else ""
+        if known and not _SHA256.fullmatch(known):
+            raise TableError(
+                f"{self.path}, line {line}: {known!r} is no SHA-256 of a manifest (64 hex digits); "
+                "leave it empty where the answer is not known"
+            )
+        return PlannedUnit(args, inputs, known)
 
     def _fill(self, template: Template, line: int, values: Mapping[str, str]) -> str:
         try:

@@ -130,3 +130,16 @@ def test_doubled_braces_stand_for_themselves(text) -> None:
 def test_a_lonely_brace_is_refused(text) -> None:
     with pytest.raises(TemplateError, match="without its partner"):
         Template(text).fill({"a": "", "b": ""})
+
+
+def test_rows_whose_answer_is_known_name_it(tmp_path) -> None:
+    app = app_with(tmp_path, 'args = ["{n}"]\nknown = "{answer}"')
+    path = tmp_path / "t.csv"
+    path.write_text(f"n,answer\n1,{'ab' * 32}\n2,\n")
+    table = UnitTable(app, path)
+    assert write_units(table, tmp_path / "units.jsonl") == 2
+    lines = [json.loads(line) for line in (tmp_path / "units.jsonl").read_text().splitlines()]
+    assert lines == [{"args": ["1"], "known": "ab" * 32}, {"args": ["2"]}]
+    path.write_text("n,answer\n1,42\n")
+    with pytest.raises(TableError, match="line 2: '42' is no SHA-256 of a manifest"):
+        args_of(app, path)

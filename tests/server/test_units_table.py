@@ -42,10 +42,10 @@ def test_a_submission_that_was_interrupted_goes_on_after_the_units_it_stored() -
     ("line", "place", "sentence"),
     [
         ("", "line 2, column 1", "empty"),
-        ('{"args":["1",}', "line 2, column 14", "malformed"),
+        ('{"args":["1",}', "line 2, column 15", "malformed"),
         ('{"args":["1"', "line 2, column 1", "truncated"),
         ('{"args":[1]}', "line 2, column 2", "Expected `str`, got `int`"),
-        ('{"inputs":[],"args":"x"}', "line 2, column 14", "Expected `array`"),
+        ('{"inputs":[],"args":"x"}', "line 2, column 15", "Expected `array`"),
         ('{"argz":["1"]}', "line 2, column 1", "unknown field `argz`"),
         ('["1"]', "line 2, column 1", "Expected `object`"),
         ('{"args":["a\\u0000b"]}', "line 2, column 2", "zero character"),
@@ -67,6 +67,13 @@ def test_a_faulty_line_is_told_with_its_place(line: str, place: str, sentence: s
     message = str(caught.value)
     assert place in message
     assert sentence in message
+
+
+def test_a_planted_unit_names_its_answer() -> None:
+    (unit,) = units(f'{{"known":"{SHA}"}}')
+    assert unit == UnitLine(known=SHA)
+    with pytest.raises(TableError, match=r"line 1, column 15"):
+        units('{"args":["1"],"known":"42"}')
 
 
 def test_bytes_that_are_no_text_are_told_with_their_line() -> None:

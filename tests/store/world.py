@@ -1,7 +1,7 @@
 """A small project to tell stories in: one scientist, one app, hosts that answer as told."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -44,9 +44,14 @@ def digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def answer(data: bytes) -> bytes:
+    """The manifest of a result with one small output file."""
+    return manifest_bytes([ManifestEntry("out", digest(data).hex(), len(data))])
+
+
 def result(task_id: int, data: bytes, **more: object) -> c.ReportIn:
     """A successful report with one small output file."""
-    body = manifest_bytes([ManifestEntry("out", digest(data).hex(), len(data))])
+    body = answer(data)
     values: dict[str, object] = {
         "ops": 432_000_000_000,
         "profile": PROFILE,
@@ -230,14 +235,25 @@ class World:
             )
         )
 
-    def insert(self, stage_id: int, offset: int, count: int) -> c.InsertUnitsResult:
-        """Add units to a stage."""
-        units = tuple(c.NewUnit(f'["{offset + i}"]') for i in range(count))
+    def insert(
+        self, stage_id: int, offset: int, count: int, known: Mapping[int, bytes] | None = None
+    ) -> c.InsertUnitsResult:
+        """Add units to a stage; ``known`` are answers of some, by index, as one output file."""
+        answers = {index: digest(answer(data)) for index, data in (known or {}).items()}
+        units = tuple(
+            c.NewUnit(f'["{offset + i}"]', known=answers.get(offset + i)) for i in range(count)
+        )
         return self.store.execute(
             c.InsertUnits(now=self.now, stage_id=stage_id, offset=offset, units=units)
         )
 
-    def batch(self, units: int, *stages: c.NewStage, **more: object) -> int:
+    def batch(
+        self,
+        units: int,
+        *stages: c.NewStage,
+        known: Mapping[int, bytes] | None = None,
+        **more: object,
+    ) -> int:
         """A running batch with all its units; returns its id."""
         canaries = more.pop("canaries", 0)
         batch_id = self.create(*stages, **more).batch_id
@@ -252,7 +268,7 @@ class World:
             )
         )
         for start in range(0, units, 1000):
-            self.insert(self.stages(batch_id)[0].id, start, min(1000, units - start))
+            self.insert(self.stages(batch_id)[0].id, start, min(1000, units - start), known)
         self.store.execute(c.FinishJob(now=self.now, job_id=job.id, worker="worker"))
         return batch_id
 

@@ -11,7 +11,7 @@ from .trust import believed, is_audited, is_final, is_void, standing_of, trusts_
 def judge_credible(draft: Draft) -> None:
     """Decide an open unit of a credibility policy: accept, hold, or ask one more host."""
     unit, policy = draft.unit, draft.unit.policy
-    if _waits_for_validator(draft):
+    if waits_for_validator(draft):
         return
     votes = draft.votes()
     found = groups(votes, unit.relation)
@@ -32,13 +32,13 @@ def judge_credible(draft: Draft) -> None:
         target = len(votes) + 1
     if len(found) > 1:
         draft.dispute(votes)
-    _go_on(draft, votes, target)
+    go_on(draft, votes, target)
 
 
 def judge_adaptive(draft: Draft) -> None:
     """Decide an open unit by BOINC's rule: a long streak is believed, others need a quorum."""
     unit, policy = draft.unit, draft.unit.policy
-    if _waits_for_validator(draft):
+    if waits_for_validator(draft):
         return
     votes = draft.votes()
     quorum = max(2, policy.quorum)
@@ -53,7 +53,7 @@ def judge_adaptive(draft: Draft) -> None:
     if len(votes) >= target:
         draft.leave_undecided("no_quorum")
         target = len(votes) + quorum - largest(votes, unit.relation)
-    _go_on(draft, votes, target)
+    go_on(draft, votes, target)
 
 
 def judge_held(draft: Draft) -> None:
@@ -84,7 +84,7 @@ def judge_held(draft: Draft) -> None:
         draft.want(unit.target, len(votes))
 
 
-def _waits_for_validator(draft: Draft) -> bool:
+def waits_for_validator(draft: Draft) -> bool:
     """Whether outputs must be looked at first; until then nothing more is sent."""
     draft.compare = bool(needed(draft.tasks.values(), draft.unit.relation))
     return draft.compare
@@ -104,7 +104,7 @@ def _reopen(draft: Draft, reason: str) -> None:
     judge_credible(draft)
 
 
-def _go_on(draft: Draft, votes: list[TaskSnapshot], target: int) -> None:
+def go_on(draft: Draft, votes: list[TaskSnapshot], target: int) -> None:
     """Ask further hosts, within the limits of the policy."""
     policy = draft.unit.policy
     if len(draft.in_state("error")) > policy.max_errors:

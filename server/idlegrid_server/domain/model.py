@@ -157,6 +157,7 @@ class UnitSnapshot(Value, frozen=True):
     hold: Hold | None = None  # of a provisional unit
     typical_ops: int = 0  # of a task of its app; 0 = not known
     reserved_until: int | None = None
+    known: bytes | None = None  # the manifest of its right answer, of a planted unit (ringer)
     metered: bool = True  # ops are counted; not those of native and container programs
     #: The 90th percentile of what agreed units of its stage were worth so far; None = not known.
     p90_micro: int | None = None

@@ -94,6 +94,7 @@ UNIT: Mapping[str, str] = _frozen(
         "believed": "Those who agree are right with the probability that the app asks for.",
         "single": "A proven host says so; it is final when the host has passed further checks.",
         "proven": "A proven host says so.",
+        "known": "A result is the answer that was known before.",
         "final": "Its host has passed the checks that make its word final.",
         "streak": "A host with a long row of agreed results says so.",
         "host_caught": "The host that said so was caught with a wrong result.",

@@ -8,12 +8,15 @@ known. It answers one plan, and the plan leaves nothing to do at once: deciding 
 nothing.
 """
 
+from collections.abc import Callable
+
 from .credible import judge_adaptive, judge_credible, judge_held
 from .credit import worth
 from .draft import MICROSECONDS, Draft, once
 from .fixed import judge_fixed
 from .model import TaskChange, UnitChange, UnitPlan, UnitSnapshot
 from .quorum import agree, needed
+from .ringer import judge_ringer
 from .transition import BATCH_LIVE
 from .trust import checks_of
 
@@ -49,7 +52,7 @@ def _judge(draft: Draft) -> None:
     if draft.state in ("valid", "assimilated"):
         _judge_stragglers(draft)
     elif draft.state == "open":
-        JUDGES[draft.unit.policy.replication](draft)
+        _judge_of(draft.unit)(draft)
     elif draft.state == "provisional":
         judge_held(draft)
     elif draft.state == "failed":
@@ -60,6 +63,10 @@ def _judge(draft: Draft) -> None:
         for task in draft.in_state("success"):
             if task.verdict in ("pending", "inconclusive"):
                 draft.change(task, TaskChange(task.id, None, "too_late", "retired"))
+
+
+def _judge_of(unit: UnitSnapshot) -> Callable[[Draft], None]:
+    return judge_ringer if unit.known is not None else JUDGES[unit.policy.replication]
 
 
 def _check_outputs(draft: Draft) -> None:
@@ -117,7 +124,7 @@ def _rescue(draft: Draft) -> None:
         draft.compare = bool(needed(draft.votes(), unit.relation))
         if draft.compare:
             return
-        judge = JUDGES[unit.policy.replication]
+        judge = _judge_of(unit)
         trial = Draft.of(unit, draft.now)
         _check_outputs(trial)
         judge(trial)

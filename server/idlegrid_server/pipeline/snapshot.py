@@ -151,6 +151,7 @@ def unit_snapshot(
         hold=hold,
         typical_ops=stage.typical_ops,
         reserved_until=unit.reserved_until,
+        known=unit.known,
     )
 
 

@@ -167,7 +167,8 @@ def store_units(
 def new_unit(unit: UnitLine) -> NewUnit:
     """A line of the table as the store keeps it."""
     inputs = msgspec.json.encode(unit.inputs).decode() if unit.inputs else None
-    return NewUnit(args=msgspec.json.encode(unit.args).decode(), inputs=inputs)
+    known = bytes.fromhex(unit.known) if unit.known else None
+    return NewUnit(args=msgspec.json.encode(unit.args).decode(), inputs=inputs, known=known)
 
 
 def new_units(lines: Iterator[UnitLine], created: int, hosts: Sequence[int]) -> Iterator[NewUnit]:

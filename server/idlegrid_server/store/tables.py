@@ -359,6 +359,7 @@ work_unit = Table(
     Column("args", Text, nullable=False),  # JSON list of strings
     Column("inputs", Text),  # JSON list of documents.TaskInput of this unit alone
     Column("for_host", BigInteger),  # the only host that may have it; NULL = any
+    Column("known", LargeBinary(32)),  # a planted unit: the manifest of its right answer
     Column("bound_to", Text),  # the class of hosts that has it, if its stage wants them alike
     Column("agreed_micro", BigInteger),  # what each of several agreeing results is worth
     Column("canonical_task", BigInteger),

@@ -210,7 +210,7 @@ def _plan(
         if plan.canonical_task in tasks:
             work.samples.agreed(unit.stage_id, tasks[plan.canonical_task])
             work.checks.took(unit.stage_id, tasks[plan.canonical_task].ops or 0)
-    if plan.retract:
+    if plan.retract and unit.known is None:
         work.retracted.append((unit.id, unit.batch_id))
     if state == "cancelled" and unit.state != state and unit.n_tasks == 0:
         work.jobless.append(unit.id)

@@ -170,7 +170,7 @@ def insert_units(db: Connection, command: c.InsertUnits) -> c.InsertUnitsResult:
             (
                 *(stage.id, stage.batch_id, first + i, target, tasks[i]),
                 *(_rank(unit, rank if canaries and tasks[i] else FRESH), unit.args, unit.inputs),
-                unit.for_host,
+                *(unit.for_host, unit.known),
             )
             for i, unit in enumerate(fresh)
         ],

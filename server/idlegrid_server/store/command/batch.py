@@ -65,11 +65,15 @@ class CreateBatch(Command[CreateBatchResult], frozen=True):
 
 
 class NewUnit(Part, frozen=True):
-    """One line of a batch's table. ``inputs`` is JSON of its own files, if it has any."""
+    """One line of a batch's table. ``inputs`` is JSON of its own files, if it has any.
+
+    ``known``: the hash of the manifest of its right answer, of a unit that is planted.
+    """
 
     args: str
     inputs: str | None = None
     for_host: int | None = None  # the only host that may have it
+    known: bytes | None = None
 
 
 class InsertUnitsResult(Result, frozen=True):

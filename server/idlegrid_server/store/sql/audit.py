@@ -303,6 +303,7 @@ UNIT_VOTES = Query(
                 AND ((c.a = t.manifest AND c.b = u.canonical_manifest)
                      OR (c.b = t.manifest AND c.a = u.canonical_manifest))))
     WHERE u.id > :after AND u.state IN ('valid', 'assimilated') AND s.placement = 'grid'
+      AND u.known IS NULL
       AND (s.reopen_from IS NULL OR u.idx < s.reopen_from)
     GROUP BY u.id, s.policy ORDER BY u.id
     """
@@ -315,9 +316,11 @@ OUTPUTS = Query(
     """
     SELECT u.id, u.state, CASE WHEN o.unit_id IS NULL THEN 'nothing' ELSE 'an output' END
     FROM work_unit u LEFT JOIN output o ON o.unit_id = u.id AND o.until IS NULL
-    WHERE (u.state = 'assimilated' AND (o.unit_id IS NULL OR o.manifest <> u.canonical_manifest
-                                        OR o.stage_id <> u.stage_id OR o.idx <> u.idx))
-       OR (u.state NOT IN ('assimilated', 'retired') AND o.unit_id IS NOT NULL)
+    WHERE (u.state = 'assimilated' AND u.known IS NULL
+           AND (o.unit_id IS NULL OR o.manifest <> u.canonical_manifest
+                OR o.stage_id <> u.stage_id OR o.idx <> u.idx))
+       OR ((u.state NOT IN ('assimilated', 'retired') OR u.known IS NOT NULL)
+           AND o.unit_id IS NOT NULL)
     """
     + LIMIT,
 )

@@ -21,11 +21,12 @@ _OUTPUT = """
 
 OUTPUT_INSERT = Query(
     "output_insert",
-    "a canonical output enters the index",
+    "a canonical output enters the index, but for one that was known before",
     """
     INSERT INTO output (stage_id, idx, since, unit_id, manifest)
     SELECT u.stage_id, u.idx, b.revision + 1, u.id, u.canonical_manifest
-    FROM work_unit u JOIN batch b ON b.id = u.batch_id WHERE u.id = :unit_id
+    FROM work_unit u JOIN batch b ON b.id = u.batch_id
+    WHERE u.id = :unit_id AND u.known IS NULL
     """,
 )
 OUTPUT_FORGET = Query(

@@ -27,6 +27,7 @@ class UnitRow(NamedTuple):
     held_by: int | None
     held_for: str | None
     final_at: int | None
+    known: bytes | None
 
 
 class UnitInputRow(NamedTuple):
@@ -206,7 +207,7 @@ UNIT_INPUTS_AFTER = Query(
     "a stage's table with the state each line ended in, for a combine",
     """
     SELECT idx, args, inputs, state FROM work_unit
-    WHERE stage_id = :stage_id AND idx > :after ORDER BY idx LIMIT :limit
+    WHERE stage_id = :stage_id AND idx > :after AND known IS NULL ORDER BY idx LIMIT :limit
     """,
     lambda row: (int(row[0]), str(row[1]), row[2], str(row[3])),
 )
@@ -233,9 +234,10 @@ UNITS_INSERT = Query(
     "add units to a stage",
     """
     INSERT INTO work_unit
-        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, rank, args, inputs, for_host)
+        (stage_id, batch_id, idx, state, target, n_tasks, n_unsent, rank, args, inputs, for_host,
+         known)
     VALUES (:stage_id, :batch_id, :idx, 'open', :target, :tasks, :tasks, :rank, :args, :inputs,
-            :for_host)
+            :for_host, :known)
     """,
 )
 UNIT_INSERT = Query(
