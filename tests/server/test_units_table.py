@@ -42,10 +42,10 @@ def test_a_submission_that_was_interrupted_goes_on_after_the_units_it_stored() -
     ("line", "place", "sentence"),
     [
         ("", "line 2, column 1", "empty"),
-        ('{"args":["1",}', "line 2, column 15", "malformed"),
+        ('{"args":["1",}', "line 2, column 14", "malformed"),
         ('{"args":["1"', "line 2, column 1", "truncated"),
         ('{"args":[1]}', "line 2, column 2", "Expected `str`, got `int`"),
-        ('{"inputs":[],"args":"x"}', "line 2, column 15", "Expected `array`"),
+        ('{"inputs":[],"args":"x"}', "line 2, column 14", "Expected `array`"),
         ('{"argz":["1"]}', "line 2, column 1", "unknown field `argz`"),
         ('["1"]', "line 2, column 1", "Expected `object`"),
         ('{"args":["a\\u0000b"]}', "line 2, column 2", "zero character"),
