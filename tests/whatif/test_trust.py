@@ -99,10 +99,7 @@ def test_whoever_takes_part_every_unit_ends(
 
 def test_a_clean_fleet_costs_little_and_ever_less() -> None:
     """TRUST.md: at most 1.25 tasks a unit at 100 units a host, with an assumed share of 2 %."""
-    costs = [
-        life(Crowd(), hosts=40, units=40 * each)[2].tasks_per_unit
-        for each in (20, 100, 200)
-    ]
+    costs = [life(Crowd(), hosts=40, units=40 * each)[2].tasks_per_unit for each in (20, 100, 200)]
     assert costs[1] <= 1.25
     assert costs[0] > costs[1] > costs[2] > 1.05, "some are audited always"
 
