@@ -215,6 +215,29 @@ def test_singles_are_paid_with_the_checks_that_make_them_final(world: World) -> 
     world.check()
 
 
+def test_a_unit_that_is_held_for_another_host_at_once_voids_what_the_first_was_booked(
+    world: World,
+) -> None:
+    """A late result is in when the host is caught: one plan opens the unit and holds the other."""
+    world.batch(1, world.stage(policy=HELD))
+    late, host = world.house(), world.host()
+    (task,) = late.take()
+    miss_deadline(world)
+    (other,) = host.take()
+    host.exchange(result(other.task_id, b"x"))
+    world.apply([look(world, task.unit_id)])
+    assert [row.host_id for row in rows(world, task.task_id, other.task_id)] == [host.id]
+    world.later(1)
+    late.exchange(result(task.task_id, b"y"))
+    unit = look(world, task.unit_id)
+    standings = (Standing(late.id, house=True), Standing(host.id, caught_at=world.now))
+    world.apply([msgspec.structs.replace(unit, standings=standings, target=1)])
+    row = world.unit(task.unit_id)
+    assert (row.state, row.held_by) == ("provisional", late.id)
+    assert [row.host_id for row in rows(world, task.task_id, other.task_id)] == [late.id]
+    check(world)
+
+
 def task_ids(world: World, units: list[int]) -> list[int]:
     return [task.id for unit in units for task in world.tasks(unit)]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from idlegrid_server.domain.average import added
 from idlegrid_server.domain.credit import Share, Worked, split
 from idlegrid_server.domain.migration import CHAIN_MAX
+from idlegrid_server.domain.model import UnitPlan
 from idlegrid_server.domain.spread import bucket_of
 from idlegrid_server.store.apply.host_count import HostCounts
 from idlegrid_server.store.connection import Connection
@@ -28,7 +29,7 @@ class Payments:
     worked: dict[int, ChangingRow] = field(default_factory=dict)  # tasks that others went on from
     booked: list[tuple[ChangingRow, int]] = field(default_factory=list)
     paid: list[tuple[ChangingRow, int, int]] = field(default_factory=list)  # …, credit, stage
-    released: dict[int, int] = field(default_factory=dict)  # task → stage of its unit
+    released: set[int] = field(default_factory=set)  # tasks whose booked credit waits no longer
     agreed: list[tuple[int, int]] = field(default_factory=list)  # stage, worth
     reopened: list[tuple[int, int]] = field(default_factory=list)
     purses: dict[int, int] = field(default_factory=dict)  # account → what it is paid
@@ -43,11 +44,13 @@ class Payments:
             self.worked = {row.id: row for row in rows}
         return [row.host_id for row in self.worked.values() if row.host_id is not None]
 
-    def take_unit(self, unit: UnitRow, state: str, agreed_micro: int | None) -> int | None:
+    def take_unit(self, unit: UnitRow, plan: UnitPlan) -> int | None:
         """Note what becomes of a unit; returns what each of its agreeing results is worth."""
-        if unit.state == "provisional" and state != "provisional" and unit.canonical_task:
-            self.released[unit.canonical_task] = unit.stage_id
-        before = unit.agreed_micro
+        if unit.state == "provisional" and plan.steps and unit.canonical_task is not None:
+            # Whatever it comes to (it may be held for another at once), this one waits no longer.
+            self.released.add(unit.canonical_task)
+        state = plan.steps[-1].state if plan.steps else unit.state
+        before, agreed_micro = unit.agreed_micro, plan.agreed_micro
         if agreed_micro is None:
             if state != "open" or before is None:
                 return before

@@ -191,7 +191,7 @@ def _plan(
     target = unit.target if plan.target is None else plan.target
     n_tasks = unit.n_tasks + plan.new_tasks
     rank = unit.rank if plan.rank is None or unit.rank == NAMED else plan.rank
-    agreed = work.payments.take_unit(unit, state, plan.agreed_micro)
+    agreed = work.payments.take_unit(unit, plan)
     work.units.append(
         (
             *(state, reason, target, n_tasks, unsent, rank, plan.reserved_until, plan.due_at),

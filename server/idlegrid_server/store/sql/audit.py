@@ -151,22 +151,26 @@ SPREADS = Query(
     "SELECT stage_id, bucket, units FROM credit_spread WHERE units > 0",
     lambda row: (int(row[0]), int(row[1]), int(row[2])),
 )
-CREDIT_BY_HOST = Query(
-    "credit_by_host",
-    "all that hosts were paid, to average it again",
-    """
-    SELECT h.id, h.recent_micro, h.recent_at, c.micro, c.at FROM host h
-    LEFT JOIN credit c ON c.host_id = h.id AND c.state = 'paid' ORDER BY h.id
-    """,
-    lambda row: tuple(row),
+RECENT_OF_HOSTS = Query(
+    "recent_of_hosts",
+    "the recent credit of every host",
+    "SELECT id, recent_micro, recent_at FROM host WHERE id > :after ORDER BY id" + LIMIT,
+    lambda row: (int(row[0]), int(row[1]), int(row[2])),
 )
-CREDIT_BY_ACCOUNT = Query(
-    "credit_by_account",
-    "all that accounts were paid, to average it again",
+RECENT_OF_ACCOUNTS = Query(
+    "recent_of_accounts",
+    "the recent credit of every account",
+    "SELECT id, recent_micro, recent_at FROM account WHERE id > :after ORDER BY id" + LIMIT,
+    lambda row: (int(row[0]), int(row[1]), int(row[2])),
+)
+CREDIT_AFTER = Query(
+    "credit_after",
+    "all that was paid, page by page, to average it again",
     """
-    SELECT a.id, a.recent_micro, a.recent_at, c.micro, c.at FROM account a
-    LEFT JOIN credit c ON c.account_id = a.id AND c.state = 'paid' ORDER BY a.id
-    """,
+    SELECT task_id, of_task, host_id, account_id, micro, at FROM credit
+    WHERE state = 'paid' AND (task_id, of_task) > (:task_id, :of_task) ORDER BY task_id, of_task
+    """
+    + LIMIT,
     lambda row: tuple(row),
 )
 STAGE_UNITS = Query(
