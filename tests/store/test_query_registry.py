@@ -39,7 +39,7 @@ def test_every_query_is_asked() -> None:
     unused = [
         f"{constant} of {home.name}"
         for constant, home in defined.items()
-        if home.name != "audit.py"
+        if not home.name.startswith("audit")  # each rule is asked by the recount: tested below
         and not any(
             re.search(rf"\b{constant}\b", text) for path, text in texts.items() if path != home
         )

@@ -5,7 +5,7 @@ from idlegrid_server.domain.spread import bucket_of
 
 from .connection import Connection
 from .query import Query
-from .sql import audit as sql
+from .sql import audit_credit as sql
 
 PAGE = 2_000
 TOLD = 20  # broken rules of one kind that are told
