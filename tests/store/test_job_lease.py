@@ -1,6 +1,8 @@
 """Jobs have one worker at a time, and outlive every worker."""
 
+from idlegrid_server.store import LocalStore
 from idlegrid_server.store import command as c
+from idlegrid_server.store.sql import job as job_sql
 
 from .world import SECOND, World
 
@@ -94,3 +96,13 @@ def test_oldest_job_first(world: World) -> None:
     first, second = world.create().batch_id, world.create().batch_id
     claimed = [world.claim("submit", "a"), world.claim("submit", "b")]
     assert [job.object_id for job in claimed if job] == [first, second]
+
+
+def test_claiming_sorts_nothing_however_many_wait(local: LocalStore) -> None:
+    """Validations come by the thousand: the oldest is found by an index."""
+    with local.reading() as db:
+        text = "EXPLAIN QUERY PLAN " + job_sql.JOB_NEXT.sqlite_with((2,))
+        given = {"kinds_0": "submit", "kinds_1": "validate", "now": 1}
+        plan = [str(row[3]) for row in db.raw.execute(text, given)]
+    assert any("ix_job_waiting" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -37,11 +37,18 @@ F = TypeVar("F")
 VERDICT_NAME = "verdict.json"
 VERDICT_BYTES_MAX = 64 * 1024
 STDERR_TOLD = 500  # characters of the end of standard error that a reason holds
-DIFFERS = 1  # the exit code by which a program says so
+FAILURES_MAX = 3  # in a row at the start: then it is the validator, not an output
+# The exit code by which a program says so. Not 1: that is how a Python program ends that fell over
+# an exception, and many another that found something wrong with itself.
+DIFFERS = 10
 
 
 class ValidatorFailed(Exception):  # noqa: N818 - what happened is its name
     """The validator itself failed, not an output: nothing is decided. The message says how."""
+
+
+class Stumbled(Exception):  # noqa: N818 - what happened is its name
+    """A scientist's program failed on what it was given, as it would on any machine."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -99,7 +106,10 @@ class Judge:
         return found, compared + [self.compare(a, b) for a, b in unclear]
 
     def _try(self, look: Callable[[T], F], things: Iterable[T]) -> tuple[list[F], list[T]]:
-        """What was found, and what the validator failed on."""
+        """What was found, and what the validator failed on.
+
+        Raises :class:`ValidatorFailed` once it has failed a few times and never worked.
+        """
         found: list[F] = []
         failed: list[T] = []
         for thing in things:
@@ -107,6 +117,8 @@ class Judge:
                 found.append(look(thing))
             except ValidatorFailed:
                 failed.append(thing)
+                if not found and len(failed) >= FAILURES_MAX:
+                    raise
         return found, failed
 
     def check(self, manifest: bytes) -> OutputFinding:
@@ -153,30 +165,33 @@ class Judge:
 
     def _compare_with_itself(self, manifest: bytes, files: Manifest) -> OutputFinding:
         """A program is first given an output twice: one that it cannot read shows then, alone."""
-        outcome, verdict = self._run(manifest, manifest, files, files)
-        if verdict is not None:
-            if verdict.agrees:
-                self._worked.add(PASSED_EVER.name)
-            return OutputFinding(
-                manifest,
-                "good" if verdict.agrees else "failed",
-                "" if verdict.agrees else verdict.note or "compared with itself, it was refused",
-            )
-        # Is it the output, or the program? Who has got through another output is not broken.
-        if not self._ever(PASSED_EVER):
-            raise ValidatorFailed(_words(self.rule, outcome))
-        return OutputFinding(manifest, "unreadable", _note(outcome.message))
+        try:
+            verdict = self._run(manifest, manifest, files, files)
+        except Stumbled as error:
+            # Is it the output, or the program? Who has got through another output is not broken.
+            if not self._ever(PASSED_EVER):
+                raise self._failed(error) from error
+            return OutputFinding(manifest, "unreadable", _note(str(error)))
+        if verdict.agrees:
+            self._worked.add(PASSED_EVER.name)
+            return OutputFinding(manifest, "good")
+        note = verdict.note or "compared with itself, it was refused"
+        return OutputFinding(manifest, "failed", note)
 
     def _compare_by_program(
         self, a: bytes, b: bytes, one: Manifest, other: Manifest
     ) -> PairFinding:
-        outcome, verdict = self._run(a, b, one, other)
-        if verdict is not None:
-            self._worked.add(COMPARED_EVER.name)
-            return PairFinding(a, b, verdict.agrees, verdict.note)
-        if not self._ever(COMPARED_EVER):
-            raise ValidatorFailed(_words(self.rule, outcome))
-        return PairFinding(a, b, False, _note(f"the program failed on the two: {outcome.message}"))
+        try:
+            verdict = self._run(a, b, one, other)
+        except Stumbled as error:
+            if not self._ever(COMPARED_EVER):
+                raise self._failed(error) from error
+            return PairFinding(a, b, False, _note(f"the program failed on the two: {error}"))
+        self._worked.add(COMPARED_EVER.name)
+        return PairFinding(a, b, verdict.agrees, verdict.note)
+
+    def _failed(self, why: object) -> ValidatorFailed:
+        return ValidatorFailed(f"its program {self.rule.validator.program}: {why}")
 
     def _ever(self, query: Query[int]) -> bool:
         if query.name in self._worked:
@@ -184,11 +199,11 @@ class Judge:
         with self.tools.store.reading() as db:
             return db.fetch_one(query, validator=self.rule.digest) is not None
 
-    def _run(
-        self, a: bytes, b: bytes, one: Manifest, other: Manifest
-    ) -> tuple[Outcome, Verdict | None]:
-        """Run it on two outputs. No verdict: it failed by itself, as it would anywhere."""
+    def _run(self, a: bytes, b: bytes, one: Manifest, other: Manifest) -> Verdict:
+        """Run it on two outputs; raises :class:`Stumbled` if it fails, as it would anywhere."""
         rule = self.rule
+        if len(one) + len(other) > INPUT_FILES_MAX:
+            raise Stumbled(f"the two outputs have more than {INPUT_FILES_MAX} files")
         with tempfile.TemporaryDirectory(prefix="validate-", dir=self.tools.work) as name:
             folder = Path(name)
             copies = folder / "copies"
@@ -198,8 +213,6 @@ class Judge:
                 for place, files in (("a", one), ("b", other))
                 for entry in files
             }
-            if len(inputs) > INPUT_FILES_MAX:
-                raise ValidatorFailed(f"{len(inputs)} files are more than {INPUT_FILES_MAX}")
             try:
                 order = make_order(
                     self.tools,
@@ -210,40 +223,36 @@ class Judge:
                     seed=hashlib.sha256(rule.digest + a + b).digest(),
                 )
                 outcome = run_box(order, self.lease, self.stopping)
-            except (KeyError, UnrunnableError, JobError) as error:
-                raise ValidatorFailed(str(error)) from error
-            return outcome, self._verdict(outcome, folder / "out")
+            except (KeyError, UnrunnableError) as error:
+                raise self._failed(error) from error
+            except JobError as error:
+                raise Stumbled(str(error)) from error
+            return self._verdict(outcome, folder / "out")
 
-    def _verdict(self, outcome: Outcome, out: Path) -> Verdict | None:
+    def _verdict(self, outcome: Outcome, out: Path) -> Verdict:
         if outcome.status == "success":
-            path = out / VERDICT_NAME
             if not any(entry.name == VERDICT_NAME for entry in outcome.outputs):
                 return Verdict(True)
-            with path.open("rb") as file:
+            with (out / VERDICT_NAME).open("rb") as file:
                 data = file.read(VERDICT_BYTES_MAX + 1)
+            if len(data) > VERDICT_BYTES_MAX:
+                raise Stumbled(f"{VERDICT_NAME} has more than {VERDICT_BYTES_MAX} bytes")
             try:
-                if len(data) > VERDICT_BYTES_MAX:
-                    raise ValidatorFailed(f"{VERDICT_NAME} has more than {VERDICT_BYTES_MAX} bytes")
                 verdict = msgspec.json.decode(data, type=Verdict)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise ValidatorFailed(f"{VERDICT_NAME} cannot be read: {error}") from error
+                raise Stumbled(f"{VERDICT_NAME} cannot be read: {error}") from error
             return Verdict(verdict.agrees, _note(verdict.note))
         if outcome.reason == "exit_code" and outcome.exit_code == DIFFERS:
             lines = outcome.stderr.strip().splitlines()
             return Verdict(False, _note(lines[-1] if lines else ""))
-        if outcome.reason not in APP_ERRORS:
-            # This machine's fault: memory, time, a process that was killed.
-            raise ValidatorFailed(_words(self.rule, outcome))
-        return None
+        tail = outcome.stderr.strip()[-STDERR_TOLD:]
+        words = f"{outcome.message}\n{tail}" if tail else outcome.message
+        if outcome.reason in APP_ERRORS:
+            raise Stumbled(words)
+        # This machine's fault: memory, time, a process that was killed.
+        raise self._failed(words)
 
 
 def _note(text: str) -> str:
     clean = "".join(c if c.isprintable() else "\ufffd" for c in text)
     return clean[:NOTE_CHARS_MAX]
-
-
-def _words(rule: Rule, outcome: Outcome) -> str:
-    tail = outcome.stderr.strip()[-STDERR_TOLD:]
-    return f"its program {rule.validator.program}: {outcome.message}" + (
-        f"\n{tail}" if tail else ""
-    )

@@ -303,8 +303,9 @@ def _write(work: _Work, now: int) -> bool:
     work.checks.write(db)
     work.payments.write()
     work.samples.write(db)
-    for unit_id in work.validations:
-        db.execute(job_sql.JOB_INSERT, kind="validate", object_id=unit_id, now=now)
+    db.execute_many(
+        job_sql.JOB_INSERT, [("validate", unit_id, now) for unit_id in sorted(work.validations)]
+    )
     if work.jobless:
         _cancel_jobs(work)
     for stage_id in sorted(work.queued):
