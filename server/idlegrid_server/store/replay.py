@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 
 from .connection import Connection
-from .sql import audit as sql
 from .sql import event as event_sql
+from .sql.state import STATES_AFTER
 
 PAGE = 2_000
 TOLD = 20
@@ -82,7 +82,7 @@ def replay(db: Connection) -> list[str]:
     """Every difference between the log and the tables, in words; empty if there is none."""
     replayed = read_log(db)
     found = replayed.faults[:TOLD]
-    for kind, query in sql.STATES_AFTER.items():
+    for kind, query in STATES_AFTER.items():
         unseen = {object_id for k, object_id in replayed.states if k == kind}
         differences = []
         after = 0
