@@ -18,6 +18,7 @@ MODULES = (
     "queries",
     "same",
     "speed",
+    "tail",
     "trust",
     "worker",
 )

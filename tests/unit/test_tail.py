@@ -1,12 +1,16 @@
 """The tail: which of the last units get one more copy."""
 
+from statistics import median_low
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from idlegrid_server.domain.model import TaskSnapshot, UnitSnapshot
 from idlegrid_server.domain.tail import (
-    EXTRAS_MAX,
+    GAIN,
     SAMPLES_MIN,
+    SPARE_MAX,
+    YOUNG,
     TailSnapshot,
     decide_tail,
     expected_rest,
@@ -64,8 +68,8 @@ def test_the_last_tenth_is_the_tail_and_at_least_one_unit() -> None:
     assert not is_in_tail(0, 0)
 
 
-def test_what_is_out_for_long_gets_a_copy_and_what_is_not_does_not() -> None:
-    plans = decide_tail(tail(unit(1, task(1, 500)), unit(2, task(2, 10))), NOW)
+def test_what_is_out_for_long_gets_a_copy_before_what_is_not() -> None:
+    plans = decide_tail(tail(unit(2, task(2, 10)), unit(1, task(1, 500)), idle=1), NOW)
     assert [(p.unit_id, p.new_tasks, p.target, p.version, p.due_at) for p in plans] == [
         (1, 1, 2, 7, NOW + 5)
     ]
@@ -76,6 +80,14 @@ def test_the_longest_rest_comes_first_where_idle_hosts_are_few() -> None:
     units = [unit(n, task(n, 300 + 100 * n)) for n in range(1, 6)]
     assert [p.unit_id for p in decide_tail(tail(*units, idle=2), NOW)] == [5, 4]
     assert decide_tail(tail(*units, idle=0), NOW) == ()
+
+
+def test_idle_hosts_that_are_left_insure_what_is_not_late() -> None:
+    young = [unit(n, task(n, 10)) for n in (1, 2)]
+    assert [p.unit_id for p in decide_tail(tail(*young, idle=3), NOW)] == [1, 2]
+    insured = [unit(n, task(n, 10), task(n + 5, 5)) for n in (1, 2)]
+    assert decide_tail(tail(*insured, idle=3), NOW) == (), "more than one idle host for each unit"
+    assert len(decide_tail(tail(*insured, idle=4), NOW)) == 2
 
 
 def test_nothing_is_replicated_while_fresh_units_wait() -> None:
@@ -95,7 +107,8 @@ def test_a_unit_that_waits_for_a_second_copy_is_as_slow_as_that_one() -> None:
 def test_no_rest_is_longer_than_the_deadline_and_a_fresh_copy() -> None:
     nearly = unit(1, task(1, 9_990))
     assert unit_rest(nearly, USUAL, NOW) == 10 * S + 100 * S
-    assert decide_tail(tail(nearly), NOW) == (), "a copy now is no quicker than the one that comes"
+    late = unit(2, task(2, 500))
+    assert [p.unit_id for p in decide_tail(tail(nearly, late, idle=1), NOW)] == [2]
 
 
 def test_few_samples_decide_nothing() -> None:
@@ -151,8 +164,12 @@ def test_copies_are_bounded(one: TailSnapshot) -> None:
         (of,) = (u for u in one.units if u.id == plan.unit_id)
         assert plan.new_tasks == 1
         assert len(of.tasks) < of.policy.max_tasks, "a task beyond the app's limit"
-        out = sum(1 for t in of.tasks if t.state == "in_progress")
-        assert out < of.policy.quorum + EXTRAS_MAX, "more copies out than are of use"
+        rest = unit_rest(of, one.turnarounds, NOW)
+        usual = median_low(one.turnarounds)
+        ages = [NOW - (t.sent_at or 0) for t in of.tasks if t.state == "in_progress"]
+        young = sum(1 for age in ages if age <= YOUNG * usual)
+        assert rest is not None
+        assert rest > GAIN * usual or young < of.policy.quorum + SPARE_MAX, "copies of no use"
         assert all(t.state != "unsent" for t in of.tasks), "a copy waits already"
         assert plan.target is not None
         assert plan.target >= of.target, "a target was lowered"

@@ -1,17 +1,21 @@
-"""The end of a batch: its last units get one more copy where that is expected to be quicker.
+"""The end of a batch: its last units get more copies where that is expected to be quicker.
 
 The last tenth of a batch is slow because it is whatever the slowest and most absent hosts hold
 (SpeQuloS, Delamare et al. 2012). So, when nothing fresh is left to send and hosts idle:
 
 1. What a copy still takes is judged by how long the stage's tasks took from being sent to coming
-   back: the mean rest of those that took longer than it has been out. One that has been out for
+   back: the median rest of those that took longer than it has been out. One that has been out for
    longer than all others but a few is expected to take as long again (the rule of heavy tails);
    none takes longer than its deadline and one fresh copy after it.
 2. A unit is done when as many copies are back as its quorum lacks, so its rest is that of the copy
    that completes it.
-3. It gets one more copy if its rest is more than ``GAIN`` times what a fresh copy takes (the
-   median), never beyond the app's ``max_tasks`` nor ``EXTRAS_MAX`` copies more than it lacks.
-4. Idle hosts are few: the units with the longest rest come first, one copy each in a round.
+3. Units that are late come first, the longest rest before the others: those whose rest is over
+   ``GAIN`` times what a fresh copy takes (the median).
+4. Idle hosts that are left insure the others: a unit may have up to ``SPARE_MAX`` copies more than
+   it lacks, as many as there are idle hosts for each open unit. A copy that has been out for more
+   than ``YOUNG`` times the usual insures nothing any more.
+5. One copy for a unit and one for an idle core in a round, and never beyond the app's
+   ``max_tasks``.
 
 When the unit is decided the copies that nobody has begun are taken back by the server.
 """
@@ -19,12 +23,14 @@ When the unit is decided the copies that nobody has begun are taken back by the 
 from collections.abc import Sequence
 from statistics import median_low
 
+from .matching import BEGUN
 from .model import UnitPlan, UnitSnapshot, Value
 from .quorum import largest, usable
 
-SHARE = 10  # the last tenth
+SHARE = 10
 GAIN = 1.5
-EXTRAS_MAX = 2
+YOUNG = 2
+SPARE_MAX = 3
 SAMPLES_MIN = 5
 BEYOND_MIN = 3  # with fewer samples beyond an age, the rule of heavy tails speaks
 LOOK_MIN_US = 2 * 1_000_000
@@ -56,10 +62,10 @@ def look_again_us(turnarounds: Sequence[int]) -> int:
 
 
 def expected_rest(age: int, turnarounds: Sequence[int]) -> int:
-    """How much longer (µs) a copy takes that has been out for ``age``."""
+    """How much longer (µs) a copy takes that has been out for ``age``: the median of the rests."""
     beyond = [turnaround - age for turnaround in turnarounds if turnaround > age]
     if len(beyond) >= BEYOND_MIN:
-        return sum(beyond) // len(beyond)
+        return median_low(beyond)
     return max(age, median_low(turnarounds))
 
 
@@ -95,13 +101,23 @@ def decide_tail(tail: TailSnapshot, now: int) -> tuple[UnitPlan, ...]:
         return ()
     if any(_is_fresh(unit) for unit in tail.units):
         return ()
-    worth = GAIN * median_low(tail.turnarounds)
-    gains = []
+    usual = median_low(tail.turnarounds)
+    spare = max(1, min(SPARE_MAX, tail.idle // max(1, len(tail.units))))
+    late, hedged = [], []
     for unit in tail.units:
         rest = unit_rest(unit, tail.turnarounds, now) if _may_have_more(unit) else None
-        if rest is not None and rest > worth:
-            gains.append((-rest, unit.id, unit))
-    return tuple(_one_more(unit) for _, _, unit in sorted(gains, key=lambda g: g[:2])[: tail.idle])
+        if rest is None:
+            continue
+        if rest > GAIN * usual:
+            late.append((-rest, unit.id, unit))
+        elif _young(unit, usual, now) < lacking(unit) + spare:
+            hedged.append((-rest, unit.id, unit))
+    chosen = [*sorted(late, key=_order), *sorted(hedged, key=_order)][: tail.idle]
+    return tuple(_one_more(unit) for _, _, unit in chosen)
+
+
+def _order(gain: tuple[int, int, UnitSnapshot]) -> tuple[int, int]:
+    return gain[0], gain[1]
 
 
 def _is_fresh(unit: UnitSnapshot) -> bool:
@@ -112,12 +128,17 @@ def _live(unit: UnitSnapshot) -> int:
     return sum(1 for task in unit.tasks if task.state in ("unsent", "in_progress"))
 
 
+def _young(unit: UnitSnapshot, usual: int, now: int) -> int:
+    """Copies that are out for no longer than twice the usual time."""
+    out = [task.sent_at or now for task in unit.tasks if task.state == "in_progress"]
+    return sum(1 for sent_at in out if now - sent_at <= YOUNG * usual)
+
+
 def _may_have_more(unit: UnitSnapshot) -> bool:
     return (
         unit.state == "open"
         and unit.placement == "grid"
         and len(unit.tasks) < unit.policy.max_tasks
-        and _live(unit) < lacking(unit) + EXTRAS_MAX
     )
 
 
@@ -126,6 +147,7 @@ def _one_more(unit: UnitSnapshot) -> UnitPlan:
         unit_id=unit.id,
         version=unit.version,
         new_tasks=1,
+        rank=BEGUN,  # for anybody who is idle, whoever its first copies were for
         target=max(unit.target, len(usable(unit.tasks)) + _live(unit) + 1),
         due_at=unit.due_at,
         new_reason="tail",

@@ -23,6 +23,7 @@ from idlegrid_server.domain.model import (
 from idlegrid_server.domain.report import accept_report
 
 from .behaviour import RIGHT
+from .ending import Ending
 from .machine import Machine
 from .outcome import Outcome
 from .population import Population, Traits
@@ -37,7 +38,7 @@ WAKE_TRIES = 8  # idle hosts asked at one moment
 DUE_SPARE = 10_000  # entries of ended units that the heap of deadlines may hold
 
 # What happens: the second word of an event
-CONTACT, FINISH, LEAVE, WAKE, AUDIT = range(5)
+CONTACT, FINISH, LEAVE, WAKE, AUDIT, TAIL = range(6)
 REJOINS = 1  # of LEAVE
 Event = tuple[float, int, int, "Machine | None", "Unit | None", int]
 
@@ -102,9 +103,17 @@ class Grid:
         self._idle: list[Machine] = []
         self._wakes = 0  # under way
         self._order = 0
-        self._handle = (self._contact, self._finish, self._leave, self._wake, self._audit)
+        self._handle = (
+            self._contact,
+            self._finish,
+            self._leave,
+            self._wake,
+            self._audit,
+            self._tail,
+        )
         self.standings = Standings(batch.policy, rules)
         self.draw_seed = self.rng.randbytes(16)
+        self.ending = Ending()
 
     # --- time
 
@@ -328,6 +337,8 @@ class Grid:
         if failed:
             self.told.errors += 1
             self._judge(host, 0, 1)
+        else:
+            self.ending.came_back(unit.tasks[n])
         self._decide(unit)
 
     def _is_replaced(self, unit: Unit, task: TaskSnapshot) -> bool:
@@ -521,7 +532,7 @@ class Grid:
         if unit.state == "assimilated" and ended[unit.id] != ACCEPTED:
             told.failed -= ended[unit.id] == FAILED
             if not ended[unit.id]:
-                self.queue.finished_s.append(self.now)
+                self._finished()
             ended[unit.id] = ACCEPTED
             told.accepted += 1
             told.wrong += unit.canonical_manifest != RIGHT
@@ -529,5 +540,28 @@ class Grid:
         elif unit.state == "failed" and not ended[unit.id]:
             ended[unit.id] = FAILED
             told.failed += 1
-            self.queue.finished_s.append(self.now)
+            self._finished()
             self.observer.ended(unit, False, self.now)
+
+    # --- the end
+
+    def _finished(self) -> None:
+        """One unit more has ended; the last tenth is looked after."""
+        self.queue.finished_s.append(self.now)
+        if self.ending.begins(len(self.queue.finished_s), self.batch.units):
+            self._at(self.now, TAIL)
+
+    def _tail(self, host: None, unit: None, n: int) -> None:
+        """One more copy of those units that gain by it, as far as idle hosts are there."""
+        del host, unit, n
+        now = round(self.now * US)
+        if self.queue.fresh >= self.batch.units:
+            idle = sum(
+                max(0, min(h.traits.cores, h.tasks_max) - h.in_progress)
+                for h in self._idle
+                if h.timeline.is_on(self.now, self.rng)
+            )
+            units = (self._snapshot(u) for u in self.queue.open.values() if u.state == "open")
+            for plan in self.rules.tail(self.ending.snapshot(units, idle), now):
+                self._apply(self.queue.open[plan.unit_id], plan)
+        self._at(self.now + self.ending.again_s(), TAIL)

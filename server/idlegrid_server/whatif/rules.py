@@ -11,6 +11,7 @@ from idlegrid_server.domain.model import (
     UnitPlan,
     UnitSnapshot,
 )
+from idlegrid_server.domain.tail import TailSnapshot, decide_tail
 from idlegrid_server.domain.trust import next_standing
 from idlegrid_server.domain.unit import decide_unit
 
@@ -51,6 +52,10 @@ class Rules:
     ) -> tuple[HostState, str] | None:
         """(state, reason) that a failed check brings a host to."""
         return next_standing(state, passed, failed)
+
+    def tail(self, tail: TailSnapshot, now: int) -> tuple[UnitPlan, ...]:
+        """More copies for the last units of a batch."""
+        return decide_tail(tail, now)
 
 
 PRODUCTION = Rules()

@@ -106,6 +106,7 @@ class Unit:
             fleet=fleet,
             draw_seed=draw_seed,
             hold=self.hold,
+            due_at=self.due,
         )
 
     def peers(self) -> tuple[Peer, ...]:
