@@ -21,6 +21,7 @@ from idlegrid_shared.wire import (
     Machine,
     Notice,
     ProjectInfo,
+    Running,
     Want,
 )
 
@@ -180,6 +181,7 @@ class Contact:
             reports=tuple(reports),
             held=order.held,
             want=self._with_files(order.want),
+            running=tuple(Running(task, progress) for task, progress in order.running),
         )
         body, encoding = compress(msgspec.json.encode(request))
         wanted = order.want.tasks if order.want is not None else 0

@@ -10,7 +10,14 @@ from idlegrid_shared.wire import ExchangeReply, FileSource, ReportAnswer, TaskOf
 
 from .core.event import Answer, CheckedReply, Offer, RefusedOffer
 from .core.model import FileNeed
-from .verify import Trust, VerifyError, check_descriptor, check_receipt, check_runtime
+from .verify import (
+    DEADLINE_S_MAX,
+    Trust,
+    VerifyError,
+    check_descriptor,
+    check_receipt,
+    check_runtime,
+)
 
 URL_CHARS_MAX = 2_000
 
@@ -45,6 +52,9 @@ def check_reply(
         offers=tuple(offers),
         refused=tuple(refused),
         cancel=reply.cancel,
+        extended=tuple(
+            (e.task, e.deadline_s) for e in reply.extended if 1 <= e.deadline_s <= DEADLINE_S_MAX
+        ),
         refusals=reply.refusals,
         notices=reply.notices,
         timestamp_expires_at=trust.expires_at,

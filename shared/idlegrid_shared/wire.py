@@ -90,6 +90,13 @@ class Want(Message):
     files: Annotated[tuple[Text16, ...], Meta(max_length=FILES_TOLD_MAX)] = ()
 
 
+class Running(Message):
+    """A held task that was begun, and how far it is, 0 … 1; 0 where nobody can tell."""
+
+    task: Text64
+    progress: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
 class ExchangeRequest(Message):
     """The one request a host makes. ``seq`` grows by one with every new ``request_id``."""
 
@@ -100,6 +107,8 @@ class ExchangeRequest(Message):
     reports: Annotated[tuple[Report, ...], Meta(max_length=REPORTS_MAX)] = ()
     held: Annotated[tuple[Text64, ...], Meta(max_length=HELD_MAX)] = ()  # tasks here, not reported
     want: Want | None = None
+    #: Those of ``held`` that were begun. None: an older client, which does not say.
+    running: Annotated[tuple[Running, ...], Meta(max_length=HELD_MAX)] | None = None
 
 
 class ReportAnswer(Message):
@@ -154,6 +163,13 @@ class Notice(Message):
     text: str
 
 
+class Extension(Message):
+    """A task that may take longer: its deadline from now on."""
+
+    task: str
+    deadline_s: int
+
+
 class ExchangeReply(Message):
     """What the server answers. Every reply can be rebuilt from state for a repeated request."""
 
@@ -163,6 +179,7 @@ class ExchangeReply(Message):
     tasks: tuple[TaskOffer, ...] = ()
     releases: tuple[ReleaseOffer, ...] = ()
     cancel: tuple[str, ...] = ()  # stop these and forget them
+    extended: tuple[Extension, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notices: tuple[Notice, ...] = ()
     timestamp: Signed | None = None

@@ -93,6 +93,7 @@ class CheckedReply(Value, frozen=True):
     offers: tuple[Offer, ...] = ()
     refused: tuple[RefusedOffer, ...] = ()
     cancel: tuple[str, ...] = ()
+    extended: tuple[tuple[str, int], ...] = ()  # tasks, and the seconds that they have from now on
     refusals: tuple[Refusal, ...] = ()
     notices: tuple[Notice, ...] = ()
     timestamp_expires_at: int = 0  # 0: nothing new

@@ -8,8 +8,17 @@ from idlegrid_shared.wire import REPORTS_MAX, Machine
 
 from .draft import Draft
 from .instruction import Enrol, SendExchange
-from .limit import HEARTBEAT_S, MACHINE_REPEAT_S, REFRESH_S, REPORT_BYTES_MAX, US
-from .model import REPORTABLE, Pending, ProjectState, TaskState
+from .limit import (
+    HEARTBEAT_S,
+    MACHINE_REPEAT_S,
+    PROGRESS_AGAIN_S,
+    PROGRESS_AHEAD_S,
+    REFRESH_S,
+    REPORT_BYTES_MAX,
+    US,
+)
+from .model import BEGUN, REPORTABLE, Pending, ProjectState, TaskState
+from .progress import seconds_left
 from .work_fetch import compute_want
 
 
@@ -28,6 +37,7 @@ def _reason_at(draft: Draft, project: ProjectState) -> int:
         return 0
     idle_s = HEARTBEAT_S if tasks else REFRESH_S
     reasons = [project.last_reply_at + int(idle_s * US)]
+    reasons += [_ahead_of_deadline(task, project) for task in tasks if _is_late(task, draft.now)]
     reasons += [t.retry_at for t in tasks if t.phase in REPORTABLE or t.wants_reoffer]
     return min(reasons)
 
@@ -77,10 +87,35 @@ def _send_new(draft: Draft, project: ProjectState) -> None:
             reports=reports,
             held=held,
             want=want,
+            running=_begun(tasks, held),
             machine=machine,
             last=last,
         )
     )
+
+
+def _begun(tasks: list[TaskState], held: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """Held tasks in which work of this machine lies already, and how far they are."""
+    listed = set(held)
+    return tuple(
+        (task.id, round(task.progress, 4))
+        for task in tasks
+        if task.id in listed and (task.phase in BEGUN or task.checkpoint is not None)
+    )
+
+
+def _is_late(task: TaskState, now: int) -> bool:
+    """Whether a running task is expected to end after its deadline, which is yet to come."""
+    if task.phase != "running" or not task.started_at or now >= task.deadline_at:
+        return False
+    left_s = seconds_left(task.progress, (now - task.started_at) / US)
+    return left_s is not None and now + left_s * US > task.deadline_at
+
+
+def _ahead_of_deadline(task: TaskState, project: ProjectState) -> int:
+    """When to tell the server how far it is, so that it may give it longer: now and then."""
+    ahead = task.deadline_at - int(PROGRESS_AHEAD_S * US)
+    return max(ahead, project.last_reply_at + int(PROGRESS_AGAIN_S * US))
 
 
 def _reports_to_send(tasks: list[TaskState], project: ProjectState, now: int) -> tuple[str, ...]:

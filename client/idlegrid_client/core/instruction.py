@@ -19,6 +19,7 @@ class SendExchange(Value, frozen=True):
     reports: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     want: Want | None = None
+    running: tuple[tuple[str, float], ...] = ()  # of those, begun ones and how far they are
     machine: Machine | None = None
     again: bool = False
     last: bool = False

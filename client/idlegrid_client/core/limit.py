@@ -8,6 +8,8 @@ BLOCKED_RETRY_S = 86_400.0  # a banned or revoked host asks again once a day
 CONTACT_MAX_S = 86_400.0  # no server may send us away for longer
 CONTACT_FIRST_S = 1.0  # the least pause between two exchanges, whatever the server says
 HEARTBEAT_S = 3_600.0  # while tasks are here, ask at least this often whether they are wanted
+PROGRESS_AHEAD_S = 900.0  # so long before its deadline a task that will miss it is told of
+PROGRESS_AGAIN_S = 300.0  # and not more often than that
 REFRESH_S = 86_400.0  # without tasks: renew the timestamp well before its seven days are over
 MACHINE_REPEAT_S = 86_400.0  # facts about the machine are sent again after this
 

@@ -40,6 +40,7 @@ Phase = Literal[
 #: Its program holds memory: it computes, stands still, or writes its last checkpoint.
 IN_MEMORY: frozenset[Phase] = frozenset({"running", "suspended", "leaving"})
 UNFINISHED: frozenset[Phase] = frozenset({"new", "downloading", "ready", *IN_MEMORY})
+BEGUN: frozenset[Phase] = frozenset({"running", "computed", "uploading"})
 REPORTABLE: frozenset[Phase] = frozenset({"reporting", "failed", "aborted"})
 DELIVERING: frozenset[Phase] = frozenset({"computed", "uploading", *REPORTABLE})
 GONE: frozenset[Phase] = frozenset({"receipted", "forgotten"})

@@ -7,7 +7,7 @@ from .draft import Draft
 from .event import Answer, CheckedReply, Offer, RefusedOffer, ReplyReceived
 from .instruction import CloseExchange, ForgetProject, Notify, SaveTask
 from .limit import CONTACT_FIRST_S, CONTACT_MAX_S, NOTICE_CHARS_MAX, US
-from .model import REPORTABLE, Pending, Result, TaskState
+from .model import REPORTABLE, UNFINISHED, Pending, Result, TaskState
 from .transition import admit, move
 
 
@@ -30,6 +30,8 @@ def receive(draft: Draft, event: ReplyReceived) -> None:
         if task is not None and task_id not in answered:
             _report_later(draft, task)
     _take_cancellations(draft, event.project, reply, pending)
+    for task_id, deadline_s in reply.extended:
+        _take_extension(draft, event.project, task_id, deadline_s)
     for offer in reply.offers:
         _take_offer(draft, event.project, offer)
     for refused in reply.refused:
@@ -94,6 +96,14 @@ def _take_cancellations(draft: Draft, project: str, reply: CheckedReply, pending
         # What this request reports gets an answer of its own; a cancellation does not undo it.
         if task is not None and task_id not in pending.reported:
             move(draft, task, "forgotten", "the server does not want it any more")
+
+
+def _take_extension(draft: Draft, project: str, task_id: str, deadline_s: int) -> None:
+    """The server waits longer for it; a deadline never comes nearer by that."""
+    task = draft.tasks.get((project, task_id))
+    deadline_at = draft.now + deadline_s * US
+    if task is not None and task.phase in UNFINISHED and deadline_at > task.deadline_at:
+        draft.emit(SaveTask(draft.task(task, deadline_at=deadline_at)))
 
 
 def _take_offer(draft: Draft, project: str, offer: Offer) -> None:

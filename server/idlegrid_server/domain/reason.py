@@ -51,6 +51,7 @@ TASK: Mapping[str, str] = _frozen(
         "too_big": "It needs more memory than the volunteer gives.",
         "deadline": "The deadline passed in silence.",
         "decided": "The unit was decided without it.",
+        "extended": "It advances and would end soon after its deadline, so it was given longer.",
         "tail": "Another copy of one of the batch's last units, since an idle computer is quicker.",
         "unit_failed": "The unit failed before.",
         "unit_cancelled": "The unit was cancelled.",

@@ -21,6 +21,7 @@ from idlegrid_shared.signing import Signed, sign_bytes
 from idlegrid_shared.wire import (
     ExchangeReply,
     ExchangeRequest,
+    Extension,
     FileSource,
     Machine,
     Notice,
@@ -136,6 +137,7 @@ class Scheduler:
                     request.want.disk_bytes,
                     request.want.files,
                 ),
+                running=self._running(request, held),
             )
         )
         reach("exchange.commit.after")
@@ -153,6 +155,10 @@ class Scheduler:
             tasks=offers,
             releases=cast("Any", releases),  # encoded already
             cancel=(*unknown, *(held[task_id] for task_id in result.cancel)),
+            extended=tuple(
+                Extension(held[e.task_id], max(1, (e.deadline_at - now) // US))
+                for e in result.extended
+            ),
             refusals=tuple(Refusal(r.code, r.count, r.text) for r in result.refusals),
             notices=(LOW_DISK,) if low else (),
             timestamp=trusted.timestamp,
@@ -173,6 +179,19 @@ class Scheduler:
             except ValueError:
                 unknown.append(text)
         return held, unknown
+
+    def _running(
+        self, request: ExchangeRequest, held: dict[int, str]
+    ) -> tuple[c.RunningTask, ...] | None:
+        """What the host has begun of what it holds; None: it does not say."""
+        if request.running is None:
+            return None
+        by_text = {text: task_id for task_id, text in held.items()}
+        return tuple(
+            c.RunningTask(by_text[task.task], task.progress)
+            for task in request.running
+            if task.task in by_text
+        )
 
     def _next_contact_s(
         self, request: ExchangeRequest, result: c.ExchangeResult, low: bool

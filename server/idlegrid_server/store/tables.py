@@ -423,6 +423,9 @@ task = Table(
     Column("estimate_us", BigInteger),  # how long it was expected to run there; NULL = no idea
     Column("expected_at", BigInteger),  # when it was expected back, if its host is never away
     Column("resumed_from", BigInteger),  # the task whose checkpoint this one continues
+    _flag("extended"),  # how often its deadline was moved for its progress
+    Column("told_ppm", Integer, nullable=False, server_default="0"),  # its progress at that time
+    Column("longest_at", BigInteger),  # the latest deadline that it may have; NULL = the first
     Column("resumed_ops", BigInteger),  # how far that says it came
     _one_of("state", model.TaskState),
     CheckConstraint(

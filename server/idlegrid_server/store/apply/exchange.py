@@ -7,6 +7,7 @@ lost, which it is owed; then new tasks.
 from idlegrid_server.domain.reason import HOST
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.dispatch import give_tasks
+from idlegrid_server.store.apply.extension import extend_deadlines
 from idlegrid_server.store.apply.host import SHUT_OUT, set_machine
 from idlegrid_server.store.apply.report import Reports, take_reports
 from idlegrid_server.store.apply.resend import resend_lost
@@ -18,6 +19,9 @@ from idlegrid_server.store.sql import unit as unit_sql
 
 #: Unit states in which a task out there is of no use, and the reason that it ends by.
 ENDED = {"cancelled": "unit_cancelled", "failed": "unit_failed", "retired": "unit_failed"}
+#: Unit states in which a task is of use only if it was begun: to its host, for the credit.
+DECIDED = {"valid": "decided", "assimilated": "decided"}
+NOT_LOST = ENDED | DECIDED
 
 
 def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
@@ -46,10 +50,11 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
     reports = take_reports(db, ledger, host, command)
     known = {*command.held, *(report.task_id for report in command.reports)}
     held = db.fetch_all(sql.HELD, host_id=host.id)
-    idle = [task for task in held if task.unit_state in ENDED]
+    idle = [task for task in held if task.unit_state in NOT_LOST]
     let_go = _abandon(db, ledger, [task for task in idle if task.id not in known])
-    live = [task for task in held if task.unit_state not in ENDED]
+    live = [task for task in held if task.unit_state not in NOT_LOST]
     again = resend_lost(db, ledger, host, live, known, command)
+    extended = extend_deadlines(db, ledger, live, command)
     gone = set(let_go)
     left = [task for task in held if task.id not in gone]
     given = give_tasks(db, ledger, host, left, len(again), reports.success, command)
@@ -60,7 +65,8 @@ def exchange(db: Connection, command: c.Exchange) -> c.ExchangeResult:
         host.id,
         answers=reports.answers,
         tasks=(*again, *given.tasks),
-        cancel=_not_awaited(command, {task.id for task in live}, reports),
+        cancel=_not_awaited(command, held, reports),
+        extended=extended,
         refusals=given.refusals,
         turned_away=given.turned_away,
         made_due=bool(reports.units),
@@ -83,19 +89,25 @@ def _abandon(db: Connection, ledger: Ledger, tasks: list[sql.HeldRow]) -> list[i
     if not tasks:
         return []
     for task in tasks:
-        ledger.step("task", task.id, "in_progress", "aborted", ENDED[task.unit_state])
-    db.execute_many(sql.TASKS_ABANDONED, [(ENDED[task.unit_state], task.id) for task in tasks])
+        ledger.step("task", task.id, "in_progress", "aborted", NOT_LOST[task.unit_state])
+    db.execute_many(sql.TASKS_ABANDONED, [(NOT_LOST[task.unit_state], task.id) for task in tasks])
     units = sorted({task.unit_id for task in tasks})
     db.execute(unit_sql.UNITS_WAKE, unit_ids=units, now=ledger.now)
     return [task.id for task in tasks]
 
 
-def _not_awaited(command: c.Exchange, live: set[int], reports: Reports) -> tuple[int, ...]:
-    """Held tasks that need not be computed any more: given up, or of a unit that ended without."""
-    answered = {answer.task_id for answer in reports.answers}
-    return tuple(
-        task_id for task_id in command.held if task_id not in live and task_id not in answered
-    )
+def _not_awaited(command: c.Exchange, held: list[sql.HeldRow], reports: Reports) -> tuple[int, ...]:
+    """Held tasks that need not be computed any more: given up, of a unit that ended without, or of
+    one that was decided before the host began (a host that does not say has begun them all)."""
+    begun = None if command.running is None else {task.task_id for task in command.running}
+    wanted = {answer.task_id for answer in reports.answers}
+    for task in held:
+        if task.unit_state in DECIDED:
+            if begun is None or task.id in begun:
+                wanted.add(task.id)
+        elif task.unit_state not in ENDED:
+            wanted.add(task.id)
+    return tuple(task_id for task_id in command.held if task_id not in wanted)
 
 
 def _remember(

@@ -58,6 +58,13 @@ class Wanted(Part, frozen=True):
     files: tuple[str, ...] = ()
 
 
+class RunningTask(Part, frozen=True):
+    """A held task that was begun, and its progress as the host tells it, 0 … 1."""
+
+    task_id: int
+    progress: float = 0.0
+
+
 class ReportAnswer(Result, frozen=True):
     """The fate of a report. ``manifest``, ``outcome`` and ``received_at`` are for the receipt,
     which is due exactly when the fate is accepted or duplicate."""
@@ -96,6 +103,13 @@ class Assignment(Result, frozen=True):
     resume: Resume | None = None
 
 
+class Extended(Result, frozen=True):
+    """A task that was given longer: until when (µs)."""
+
+    task_id: int
+    deadline_at: int
+
+
 class Refused(Result, frozen=True):
     """Why work was not given: a code, how many units it concerns, a plain sentence."""
 
@@ -128,6 +142,7 @@ class ExchangeResult(Result, frozen=True):
     answers: tuple[ReportAnswer, ...] = ()
     tasks: tuple[Assignment, ...] = ()
     cancel: tuple[int, ...] = ()  # held tasks that are not to be computed any more
+    extended: tuple[Extended, ...] = ()
     refusals: tuple[Refused, ...] = ()
     turned_away: tuple[TurnedAway, ...] = ()  # the same by stage, to be counted
     made_due: bool = False  # some unit waits for a pass now
@@ -152,3 +167,4 @@ class Exchange(Command[ExchangeResult], frozen=True):
     reports: tuple[ReportIn, ...] = ()
     held: tuple[int, ...] = ()
     want: Wanted | None = None
+    running: tuple[RunningTask, ...] | None = None  # None: the host does not say

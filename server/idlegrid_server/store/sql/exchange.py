@@ -16,6 +16,9 @@ class HeldRow(NamedTuple):
     unit_state: str
     resumed_from: int | None
     estimate_us: int | None
+    extended: int
+    told_ppm: int
+    longest_at: int | None
 
 
 class ReportedRow(NamedTuple):
@@ -71,11 +74,21 @@ HELD = Query(
     "held",
     "what a host should hold",
     """
-    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state, t.resumed_from, t.estimate_us
+    SELECT t.id, t.unit_id, t.sent_at, t.deadline_at, u.state, t.resumed_from, t.estimate_us,
+           t.extended, t.told_ppm, t.longest_at
     FROM task t JOIN work_unit u ON u.id = t.unit_id
     WHERE t.host_id = :host_id AND t.state = 'in_progress'
     """,
     HeldRow._make,
+)
+TASKS_EXTENDED = Query(
+    "tasks_extended",
+    "a task that advances and would end soon after its deadline is given longer",
+    """
+    UPDATE task SET deadline_at = :deadline_at, longest_at = :longest_at, told_ppm = :told_ppm,
+                    extended = extended + 1
+    WHERE id = :task_id
+    """,
 )
 TASKS_ABANDONED = Query(
     "tasks_abandoned",
