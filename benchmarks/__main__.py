@@ -13,6 +13,7 @@ MODULES = (
     "brake",
     "checkpoint",
     "exchange",
+    "forecast",
     "million",
     "moved",
     "queries",

@@ -10,7 +10,7 @@ from idlegrid_server.domain.forecast import ForecastSnapshot
 from idlegrid_server.domain.model import PulseSeen
 from idlegrid_server.domain.pulse import slice_start
 from idlegrid_server.whatif.grid import Grid, Observer, Settings
-from idlegrid_server.whatif.population import Traits, draw_cores
+from idlegrid_server.whatif.population import Population, Traits, draw_cores
 from idlegrid_server.whatif.work import Batch, Unit
 from idlegrid_shared.documents import Policy
 
@@ -39,23 +39,23 @@ class World:
     join_s: tuple[float, float]
 
 
-#: For tuning: home computers, as the literature has them, give or take.
+#: For tuning: whatever hosts may be like, evenly; wider than anybody has measured.
 TUNING = World(
-    units=(60, 3_000),
-    hosts=(15, 200),
-    unit_s=(300, 7_200),
-    spread=(0.1, 0.6),
-    quorum=(1, 2),
-    speed_sigma=(0.3, 0.6),
-    available=(0.5, 0.9),
-    shape=(2.0, 6.0),
-    patterned=(0.5, 1.0),
-    errors=(0.0, 0.04),
-    life_days=(30, 200),
-    join_s=(600, 7_200),
+    units=(60, 2_500),
+    hosts=(8, 250),
+    unit_s=(120, 14_400),
+    spread=(0.05, 0.9),
+    quorum=(1, 2, 3),
+    speed_sigma=(0.1, 0.8),
+    available=(0.3, 0.98),
+    shape=(1.2, 12.0),
+    patterned=(0.0, 1.0),
+    errors=(0.0, 0.08),
+    life_days=(7, 250),
+    join_s=(60, 14_400),
 )
-#: For judging: fewer or more faithful hosts, longer and more uneven units, more churn.
-JUDGING = World(
+#: For judging: volunteers who do not stay, with uneven units.
+RESTLESS = World(
     units=(80, 4_000),
     hosts=(10, 250),
     unit_s=(240, 10_800),
@@ -68,6 +68,36 @@ JUDGING = World(
     errors=(0.0, 0.07),
     life_days=(8, 120),
     join_s=(60, 10_800),
+)
+#: For judging: the rooms of a school, on by day and all alike, with a machine or two that is slow.
+SCHOOL = World(
+    units=(100, 2_000),
+    hosts=(20, 120),
+    unit_s=(200, 3_000),
+    spread=(0.0, 0.3),
+    quorum=(2,),
+    speed_sigma=(0.02, 0.12),
+    available=(0.35, 0.6),
+    shape=(20.0, 60.0),
+    patterned=(1.0, 1.0),
+    errors=(0.0, 0.01),
+    life_days=(300, 2_000),
+    join_s=(10, 600),
+)
+#: For judging: a handful of servers that never sleep.
+SERVERS = World(
+    units=(100, 3_000),
+    hosts=(3, 12),
+    unit_s=(60, 4_000),
+    spread=(0.1, 1.0),
+    quorum=(1, 2),
+    speed_sigma=(0.05, 0.4),
+    available=(0.98, 0.995),
+    shape=(50.0, 100.0),
+    patterned=(0.0, 0.2),
+    errors=(0.0, 0.02),
+    life_days=(300, 2_000),
+    join_s=(1, 60),
 )
 
 
@@ -144,8 +174,11 @@ class Watch(Observer):
         )
 
 
-def live(world: World, seed: int) -> list[Moment]:
-    """One batch from start to end; empty if it does not end within a year."""
+def live(world: World, seed: int, population: Population | None = None) -> list[Moment]:
+    """One batch from start to end; empty if it does not end within a year.
+
+    Its hosts are of ``population``, or such as the world draws.
+    """
     rng = Random(f"{seed}")
 
     def even(limits: tuple[float, float]) -> float:
@@ -163,7 +196,7 @@ def live(world: World, seed: int) -> list[Moment]:
         Policy(quorum=quorum, replicas=quorum, deadline_s=round(2 * DAY_S)),
         even(world.spread),
     )
-    population = Hosts(
+    drawn = Hosts(
         speed_sigma=even(world.speed_sigma),
         available=even(world.available),
         shape=even(world.shape),
@@ -173,7 +206,7 @@ def live(world: World, seed: int) -> list[Moment]:
     )
     watch = Watch(units)
     settings = Settings(hosts=hosts, join_s=wide(world.join_s))
-    watch.grid = Grid(batch, population, settings, seed=seed, observer=watch)
+    watch.grid = Grid(batch, population or drawn, settings, seed=seed, observer=watch)
     outcome = watch.grid.run()
     end = round(outcome.makespan_s * US) if outcome.ended >= units else None
     if end is None:

@@ -13,7 +13,7 @@ from idlegrid_shared.validator import Validator
 
 from .api import Api, ApiError
 from .fault import BatchFailedError, IdlegridError
-from .reply import ANSWERED, AnswerReply, BatchProgress, FailureGroup, ValidationReply
+from .reply import ANSWERED, AnswerReply, BatchProgress, FailureGroup, Forecast, ValidationReply
 from .transfer import download_file
 
 POLL_FIRST_S = 0.5
@@ -107,6 +107,10 @@ class Batch:
                 partial(on_file, entry.name) if on_file is not None else None,
             )
         return answer
+
+    def forecast(self) -> Forecast | None:
+        """When it will be done: a range, or None while its pace is not known or it does not run."""
+        return self.progress().forecast
 
     def failures(self) -> tuple[FailureGroup, ...]:
         """Failed units, grouped by their reason."""

@@ -41,6 +41,13 @@ class FailureGroup(msgspec.Struct, frozen=True):
         return f"{name}: {self.words}" if self.words else name
 
 
+class Forecast(msgspec.Struct, frozen=True):
+    """When all units will have ended (ISO 8601, UTC): in one case of two, and in nine of ten."""
+
+    p50_at: str
+    p90_at: str
+
+
 class BatchProgress(msgspec.Struct, frozen=True):
     """Where a batch stands."""
 
@@ -57,6 +64,7 @@ class BatchProgress(msgspec.Struct, frozen=True):
     failures: tuple[FailureGroup, ...] = ()
     created_at: str = ""
     finished_at: str | None = None
+    forecast: Forecast | None = None
 
     @property
     def ended(self) -> bool:

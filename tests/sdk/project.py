@@ -26,6 +26,7 @@ class Project:
         self.steps = 0
         self.answer_files: dict[str, bytes] = {}
         self.steered: list[str] = []
+        self.forecast: dict[str, str] | None = None
         self.requests: list[str] = []
 
     def __call__(self, seen: Seen) -> Say:
@@ -115,4 +116,5 @@ class Project:
             "stages": [{**stage, "assimilated": done, "a_new_field": 1}],
             "failures": failures if state == "failed" else [],
             "reason": "a unit failed" if state == "failed" else "",
+            "forecast": self.forecast,
         }

@@ -6,11 +6,14 @@ import sys
 
 import pytest
 
+from idlegrid import Grid
 from idlegrid.cli import run
+from idlegrid.keys import key_path, make_key
 from idlegrid_shared.documents import Delegations, Release
 from idlegrid_shared.signing import Signed, new_key, open_document, public_hex
 
 from .loopback import Say, Seen, problem, say_json, serve
+from .project import Project
 from .tiny_app import APP_TOML, write_app
 
 
@@ -214,3 +217,20 @@ def test_the_module_runs_as_a_program() -> None:
     )
     assert done.returncode == 2 or "Usage" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_show_tells_where_a_batch_stands_and_when_it_is_done(
+    tmp_path, command, monkeypatch
+) -> None:
+    project = Project()
+    monkeypatch.setenv("IDLEGRID_TOKEN", "igt_x")
+    make_key(key_path(), None)
+    project.forecast = {"p50_at": "2027-01-02T03:04:05.000Z", "p90_at": "2027-01-02T06:00:00Z"}
+    with serve(project) as server, Grid(server.url, "igt_x", patience_s=2.0) as grid:
+        batch = grid.submit(write_app(tmp_path / "app", [1]))
+        code, text, _ = command("batch", "show", batch.id, "--url", server.url)
+        assert code == 0
+        assert "map: 2 of 3 ended" in text
+        assert "Done by 2027-01-02 03:04 as likely as not, and by 2027-01-02 06:00 in nine" in text
+        code, data, _ = command("batch", "show", batch.id, "--url", server.url, "--json")
+        assert data["forecast"]["p90_at"].startswith("2027-01-02T06")

@@ -155,3 +155,16 @@ def test_batches_are_listed_page_by_page_and_steered_by_name(project) -> None:
         with pytest.raises(InputError, match="no batch called 'z'"):
             grid.batch("z")
     assert project.steered == ["pause", "resume", "cancel"]
+
+
+def test_a_batch_says_when_it_will_be_done(tmp_path, project) -> None:
+    folder = write_app(tmp_path / "app", [1])
+    make_key(key_path(), None)
+    with connected(project) as grid:
+        batch = grid.submit(folder, canary=False)
+        assert project.specs[0]["canary"] is False
+        assert batch.forecast() is None
+        project.forecast = {"p50_at": "2027-01-02T03:04:05.000Z", "p90_at": "2027-01-02T06:00:00Z"}
+        found = batch.forecast()
+    assert found is not None
+    assert (found.p50_at[:10], found.p90_at[11:16]) == ("2027-01-02", "06:00")

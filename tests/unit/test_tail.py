@@ -23,7 +23,7 @@ from idlegrid_shared.documents import Policy
 
 S = 1_000_000
 NOW = 100_000 * S
-USUAL = tuple(S * t for t in (80, 90, 95, 100, 100, 105, 110, 120, 150, 400))
+USUAL = tuple(S * t for t in (80, 90, 95, 100, 100, 105, 110, 120, 200, 400))
 RULES = Policy(quorum=1, replicas=1, max_tasks=4, deadline_s=10_000)
 
 
@@ -88,6 +88,13 @@ def test_idle_hosts_that_are_left_insure_what_is_not_late() -> None:
     insured = [unit(n, task(n, 10), task(n + 5, 5)) for n in (1, 2)]
     assert decide_tail(tail(*insured, idle=3), NOW) == (), "more than one idle host for each unit"
     assert len(decide_tail(tail(*insured, idle=4), NOW)) == 2
+
+
+def test_where_all_are_alike_there_is_nothing_to_insure_against() -> None:
+    alike = TailSnapshot((unit(1, task(1, 10)),), (100 * S,) * 20, 10)
+    assert decide_tail(alike, NOW) == ()
+    late = TailSnapshot((unit(1, task(1, 500)),), (100 * S,) * 20, 10)
+    assert len(decide_tail(late, NOW)) == 1
 
 
 def test_nothing_is_replicated_while_fresh_units_wait() -> None:

@@ -127,6 +127,37 @@ def _show_list(screen: Screen, batches: list[BatchProgress]) -> None:
     screen.out.print(table)
 
 
+@batch.command("show")
+@click.argument("name")
+@project_option
+@json_option
+@pass_screen
+def show(screen: Screen, name: str, grid: Grid) -> None:
+    """Show where batch NAME (or id) stands, why, and when it will be done."""
+    progress = grid.batch(name).progress()
+    screen.result(progress, "\n".join(_lines(progress)))
+
+
+def _lines(progress: BatchProgress) -> list[str]:
+    lines = [f"{progress.name}  {progress.id}  {progress.state.replace('_', ' ')}"]
+    if progress.why:
+        lines.append(progress.why)
+    for stage in progress.stages:
+        ended = stage.assimilated + stage.failed + stage.cancelled
+        failed = f", {stage.failed:,} failed" if stage.failed else ""
+        lines.append(f"  {stage.kind}: {ended:,} of {stage.expected:,} ended{failed}")
+    if progress.forecast is not None:
+        lines.append(
+            f"Done by {_minute(progress.forecast.p50_at)} as likely as not, and by "
+            f"{_minute(progress.forecast.p90_at)} in nine cases of ten (UTC)."
+        )
+    return lines
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
+
+
 @batch.command("watch")
 @click.argument("name")
 @project_option

@@ -51,8 +51,14 @@ class Forecast(Value, frozen=True):
 #: Coefficients of the features that :func:`features` lists, (P50, P90): while some units were never
 #: begun, and after that.
 RATIO: dict[bool, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    True: ((0.0,) * 7, (0.0,) * 7),
-    False: ((0.0,) * 7, (0.0,) * 7),
+    True: (
+        (1.7102, -0.0803, -0.9563, -2.0267, -0.0130, 0.3221, 0.0544),
+        (3.7387, -0.0834, -1.4161, -2.6503, -0.0438, 0.3527, -0.0640),
+    ),
+    False: (
+        (1.7440, -0.3720, 0.0, -3.1812, -0.4492, 0.4056, 0.3222),
+        (2.5647, 0.1386, 0.0, -2.4967, -0.4996, 0.2525, 0.2082),
+    ),
 }
 
 

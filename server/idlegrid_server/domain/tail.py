@@ -13,7 +13,8 @@ The last tenth of a batch is slow because it is whatever the slowest and most ab
    ``GAIN`` times what a fresh copy takes (the median).
 4. Idle hosts that are left insure the others: a unit may have up to ``SPARE_MAX`` copies more than
    it lacks, as many as there are idle hosts for each open unit. A copy that has been out for more
-   than ``YOUNG`` times the usual insures nothing any more.
+   than ``YOUNG`` times the usual insures nothing any more. Where one task in ten takes no longer
+   than ``HEAVY`` times the usual there is nothing to insure against.
 5. One copy for a unit and one for an idle core in a round, and never beyond the app's
    ``max_tasks``.
 
@@ -31,6 +32,7 @@ SHARE = 10
 GAIN = 1.5
 YOUNG = 2
 SPARE_MAX = 3
+HEAVY = 1.5
 SAMPLES_MIN = 5
 BEYOND_MIN = 3  # with fewer samples beyond an age, the rule of heavy tails speaks
 LOOK_MIN_US = 2 * 1_000_000
@@ -103,6 +105,7 @@ def decide_tail(tail: TailSnapshot, now: int) -> tuple[UnitPlan, ...]:
         return ()
     usual = median_low(tail.turnarounds)
     spare = max(1, min(SPARE_MAX, tail.idle // max(1, len(tail.units))))
+    heavy = sorted(tail.turnarounds)[-1 - len(tail.turnarounds) // 10] > HEAVY * usual
     late, hedged = [], []
     for unit in tail.units:
         rest = unit_rest(unit, tail.turnarounds, now) if _may_have_more(unit) else None
@@ -110,7 +113,7 @@ def decide_tail(tail: TailSnapshot, now: int) -> tuple[UnitPlan, ...]:
             continue
         if rest > GAIN * usual:
             late.append((-rest, unit.id, unit))
-        elif _young(unit, usual, now) < lacking(unit) + spare:
+        elif heavy and _young(unit, usual, now) < lacking(unit) + spare:
             hedged.append((-rest, unit.id, unit))
     chosen = [*sorted(late, key=_order), *sorted(hedged, key=_order)][: tail.idle]
     return tuple(_one_more(unit) for _, _, unit in chosen)

@@ -64,6 +64,16 @@ TURNAROUNDS_OF_STAGE = Query(
     """,
     lambda row: int(row[0]),
 )
+FRESH_OF_STAGE = Query(
+    "fresh_of_stage",
+    "how many units of a stage wait for their first host, counted up to a limit",
+    """
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM work_unit WHERE stage_id = :stage_id AND rank = 0 AND n_unsent > 0
+        LIMIT :limit) AS fresh
+    """,
+    lambda row: int(row[0]),
+)
 IDLE_SLOTS = Query(
     "idle_slots",
     "how many tasks more the hosts that were here lately could begin at once",

@@ -24,6 +24,7 @@ from idlegrid_server.store.sql.host import HOST_COUNTS
 from idlegrid_server.store.sql.unit import TASK_LOG, TASKS_OF_UNITS, UNIT_FAILURES, UNIT_OF_STAGE
 from idlegrid_server.web.access import Account, body_bytes_max, read_body, services, too_large
 from idlegrid_server.web.body import unpack
+from idlegrid_server.web.forecast import find_forecast
 from idlegrid_server.web.problem import Refusal, malformed, not_found
 from idlegrid_server.web.services import Services
 from idlegrid_shared.seeds import batch_seed
@@ -35,6 +36,7 @@ from .reply import (
     BatchReply,
     DoneReply,
     FailureReply,
+    ForecastReply,
     StageReply,
 )
 from .route import CURSOR, LIMIT, Parameter, Routes, reply
@@ -199,7 +201,11 @@ def show_batch(account: Account, batch: str) -> Response:
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=row.id)
         shown = batch_reply(with_, db, row, stages, computers(with_, db))
         failures = tuple(failure for stage in stages for failure in _failures(db, stage))
-    return reply(msgspec.structs.replace(shown, failures=failures))
+        seen = find_forecast(db, row, stages, with_.clock())
+    forecast = None
+    if seen is not None:
+        forecast = ForecastReply(moment(seen.p50_at) or "", moment(seen.p90_at) or "")
+    return reply(msgspec.structs.replace(shown, failures=failures, forecast=forecast))
 
 
 def computers(with_: Services, db: Connection) -> Computers:

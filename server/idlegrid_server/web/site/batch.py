@@ -3,6 +3,7 @@
 import msgspec
 from flask import Blueprint, Response
 
+from idlegrid_server.domain.forecast import forecast
 from idlegrid_server.store.connection import Connection
 from idlegrid_server.store.sql.app import VERSION_BY_ID
 from idlegrid_server.store.sql.batch import BATCH_BY_ID, STAGES_OF_BATCH, BatchRow, StageRow
@@ -13,9 +14,11 @@ from idlegrid_server.web.api.batches import computers, is_public
 from idlegrid_server.web.api.page import decode_id, moment
 from idlegrid_server.web.api.why import why_sentence
 from idlegrid_server.web.file import find_file, send_content
+from idlegrid_server.web.forecast import forecast_snapshot
 from idlegrid_server.web.problem import not_found
 from idlegrid_shared.manifest import Manifest
 
+from .outlook import Outlook, draw_outlook
 from .page import page
 from .picture import COLUMNS_NARROW, COLUMNS_WIDE, unit_map
 from .progress import STATES, Shown, bar_segments, count_states, shown_states
@@ -75,6 +78,15 @@ def _states(db: Connection, stage: StageRow) -> list[Shown]:
     return shown_states(units, tasks) + waiting
 
 
+def _outlook(db: Connection, batch: BatchRow, stage: StageRow, now: int) -> Outlook | None:
+    """When it will be done, as far as anybody can tell."""
+    seen = forecast_snapshot(db, batch, stage, now) if batch.state == "running" else None
+    found = forecast(seen) if seen is not None and stage.state == "running" else None
+    if seen is None or found is None:
+        return None
+    return draw_outlook(found, seen.pulses, seen.since, now, seen.expected)
+
+
 def _counts(stage: StageRow, states: list[Shown]) -> dict[Shown, int]:
     if states:
         return count_states(states)
@@ -99,6 +111,8 @@ def show_batch(batch: str) -> Response:
         version = db.fetch_one(VERSION_BY_ID, app_version_id=row.app_version_id)
         why = why_sentence(db, row, stages, computers(with_, db))
         states = with_.recent.get(("states", row.id), lambda: _states(db, stages[0]))
+        now = with_.clock()
+        outlook = with_.recent.get(("outlook", row.id), lambda: _outlook(db, row, stages[0], now))
         answer = _answer(db, row)
     counts = _counts(stages[0], states)
     valid, expected = counts.get("valid", 0), stages[0].expected
@@ -123,6 +137,7 @@ def show_batch(batch: str) -> Response:
         if states
         else [],
         answer=answer,
+        outlook=outlook,
         submitted_at=moment(row.created_at),
         finished_at=moment(row.finished_at),
         live=row.state in LIVE,
