@@ -27,6 +27,7 @@ from idlegrid_server.domain import model
 from .credit_table import credit, credit_spread, statistic
 from .job_table import job
 from .metadata import metadata
+from .pulse_table import failure, pulse
 from .refusal_table import refusal
 from .validation_table import comparison, output_check, revalidation
 
@@ -34,9 +35,11 @@ __all__ = [
     "comparison",
     "credit",
     "credit_spread",
+    "failure",
     "job",
     "metadata",
     "output_check",
+    "pulse",
     "refusal",
     "revalidation",
     "statistic",
@@ -481,33 +484,6 @@ speed = Table(
     _sum("total"),
     _sum("square"),
     sqlite_with_rowid=False,
-)
-
-# How much of a stage came back and ended, slice by slice (domain/pulse.py): what a pass saw, and no
-# counter of states. The forecast and the brake read it.
-pulse = Table(
-    "pulse",
-    metadata,
-    Column("stage_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    _count("ended"),
-    _count("results"),
-    _count("errors"),
-    sqlite_with_rowid=False,
-)
-
-# Errors as passes saw them, by stage: the newest tell whether a batch fails everywhere.
-failure = Table(
-    "failure",
-    metadata,
-    Column("task_id", Id, primary_key=True, autoincrement=False),
-    Column("stage_id", BigInteger, nullable=False),
-    Column("unit_id", BigInteger, nullable=False),
-    Column("host_id", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("took_us", BigInteger, nullable=False),
-    Index(None, "stage_id", "at"),
 )
 
 # The newest checkpoint that the host of a task has left here. Its bytes lie in a folder of their
