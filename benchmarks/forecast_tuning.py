@@ -13,7 +13,7 @@ from idlegrid_server.domain.forecast import features, pace_measure
 from .batch_life import TUNING, Moment, live
 
 FIRST_SEED = 100_000
-BATCHES = 500
+BATCHES = 400
 ROUNDS = 200
 NEAR = 1e-4  # residuals below this weigh no more: the fit would not settle
 Matrix = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
