@@ -128,6 +128,15 @@ class DispatchSettings(Section, frozen=True):
         float,
         Meta(ge=0.1, le=86_400, description="Seconds until a host without work should call again."),
     ] = 60.0
+    newcomers_share: Annotated[
+        float,
+        Meta(
+            ge=0.01,
+            le=1,
+            description="Share of the results confirmed in two days that may come from hosts which "
+            "are not proven yet; the first thousand are free. 1: as many as come.",
+        ),
+    ] = 0.5
     canary_from: Annotated[
         int,
         Meta(

@@ -3,15 +3,20 @@
 A day of a small grid through the store, minute by minute, hosts that compute as told.
 """
 
+import sqlite3
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from idlegrid_server.domain.host import NEWCOMER_MAX, VERDICTS_FIRST
+from idlegrid_server.domain.newcomer import NEWCOMERS_MIN, day_of
 from idlegrid_server.pipeline.passes import recheck_pass
 from idlegrid_server.pipeline.snapshot import due_units
+from idlegrid_server.scheduler.newcomer import NewcomerWatch
 from idlegrid_server.store import command as c
 from idlegrid_server.store.local import LocalStore
+from idlegrid_server.store.sql.reputation import CONFIRMED_SINCE
 from idlegrid_shared.documents import Policy
 
 from .world import SECOND, Host, World, result
@@ -148,3 +153,35 @@ def test_a_newcomer_is_told_why_it_gets_no_more(world: World) -> None:
     assert "9 tasks, and 3 results" in refused.refusals[0].text
     assert host.row().n_unjudged == 3
     world.check()
+
+
+def test_confirmed_results_are_counted_by_who_had_them(world: World) -> None:
+    world.batch(9)
+    house, host = world.house(), world.host()
+    for each in (house, host):
+        for task in each.take(2):
+            each.exchange(result(task.task_id, b"x%d" % task.index))
+    passes(world)
+    with world.store.reading() as db:
+        today = db.fetch_one(CONFIRMED_SINCE, day=day_of(world.now))
+        assert db.fetch_one(CONFIRMED_SINCE, day=day_of(world.now) + 1) == (0, 0)
+    assert today == (2, 2)
+    refused = host.exchange(want=1, newcomers=False)
+    assert [refusal.code for refusal in refused.refusals] == ["newcomers"]
+    assert len(house.exchange(want=1, newcomers=False).tasks) == 1
+    world.check()
+
+
+def test_the_watch_looks_again_after_a_while(local: LocalStore, database: Path) -> None:
+    world = World(local)
+    watch = NewcomerWatch(local, 0.5, lambda: world.now)
+    assert watch.may()
+    raw = sqlite3.connect(database)
+    with raw:
+        raw.execute(
+            "INSERT INTO confirmed_day VALUES (?, ?, 0)", (day_of(world.now), NEWCOMERS_MIN)
+        )
+    raw.close()
+    assert watch.may()  # not looked at again yet
+    world.later(11)
+    assert not watch.may()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from .host import allowance, is_proven
 from .model import Candidate, HostSnapshot, Peer, Value
+from .newcomer import is_on_probation
 from .reason import REFUSAL
 
 Distinct = Literal["host", "account", "subnet"]
@@ -48,10 +49,17 @@ class Choice(Value, frozen=True):
     refusals: tuple[RefusalCount, ...] = ()
 
 
-def room(host: HostSnapshot, wanted: int) -> tuple[int, RefusalCount | None]:
-    """How many tasks the host may get now (its cap in progress), and why not more."""
+def room(
+    host: HostSnapshot, wanted: int, newcomers: bool = True
+) -> tuple[int, RefusalCount | None]:
+    """How many tasks the host may get now (its cap in progress), and why not more.
+
+    ``newcomers``: whether hosts on probation may have any (:mod:`.newcomer`).
+    """
     if host.state not in SERVED:
         return 0, RefusalCount("quarantined", 0)
+    if not newcomers and is_on_probation(host):
+        return 0, RefusalCount("newcomers", 0)
     free, new = allowance(host)
     if wanted <= free:
         return wanted, None

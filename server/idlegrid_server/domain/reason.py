@@ -173,6 +173,8 @@ REFUSAL: Mapping[str, str] = _frozen(
         "capped": "{count} units wait: as many tasks of their scientist or app are out as may be.",
         "reserved": "{count} units wait for a computer whose results were confirmed before.",
         "cap": "This computer asked for more; it has {detail} tasks that it may hold at a time.",
+        "newcomers": "Very many new computers joined lately, and this is one of them. It gets work "
+        "when results of proven computers have been confirmed.",
         "unjudged": "This computer is new here: it has {detail} tasks, and {count} results that "
         "others have not judged yet. It gets more when they have.",
         "quarantined": "This computer's results differ from those of others; an admin looks at it.",
@@ -192,6 +194,7 @@ TURNED_AWAY: Mapping[str, str] = _frozen(
         "deadline": "would likely have been late",
         "reserved": "are not proven yet, and it is kept for those who are",
         "cap": "had as many tasks as they may hold",
+        "newcomers": "are new, when very many were",
         "unjudged": "are new, and results of theirs wait to be judged first",
         "capped": "came while as many tasks of the scientist or app were out as may be",
         "cores": "have too few cores",
@@ -214,6 +217,7 @@ BECAUSE: Mapping[str, str] = _frozen(
         "deadline": "it would likely have come back too late",
         "reserved": "it is kept for computers whose results were confirmed before",
         "cap": "the computer had as many tasks as it may hold",
+        "newcomers": "the computer is new, and very many were",
         "unjudged": "the computer is new, and results of it wait to be judged first",
         "capped": "as many tasks of the scientist or app were out as may be",
         "cores": "it has too few cores",

@@ -31,6 +31,7 @@ from idlegrid_shared.wire import (
 )
 
 from .disk import DiskWatch
+from .newcomer import NewcomerWatch
 from .report import Refused, check_reports
 from .stage_facts import StageCache, StageFacts
 from .tally import RefusalTally
@@ -103,6 +104,7 @@ class Scheduler:
     trust: TrustDesk
     stages: StageCache
     disk: DiskWatch
+    newcomers: NewcomerWatch
     tally: RefusalTally
     distinct: tuple[c.Distinct, ...]
     next_contact_min_s: float
@@ -129,6 +131,7 @@ class Scheduler:
                 machine=None if request.machine is None else machine_facts(request.machine),
                 reports=tuple(reports),
                 held=tuple(held),
+                newcomers=request.want is None or self.newcomers.may(),
                 want=None
                 if request.want is None or low
                 else c.Wanted(

@@ -4,7 +4,7 @@ from .command import StoreError
 from .query import Query
 from .sqlite import SqliteConnection
 
-REVISION = "0017"  # the newest migration; a test holds it to migrations/
+REVISION = "0018"  # the newest migration; a test holds it to migrations/
 
 SCHEMA_REVISION = Query(
     "schema_revision",

@@ -29,10 +29,12 @@ from .job_table import job
 from .metadata import metadata
 from .pulse_table import failure, pulse
 from .refusal_table import refusal
+from .standing_table import confirmed_day, reputation
 from .validation_table import comparison, output_check, revalidation
 
 __all__ = [
     "comparison",
+    "confirmed_day",
     "credit",
     "credit_spread",
     "failure",
@@ -41,6 +43,7 @@ __all__ = [
     "output_check",
     "pulse",
     "refusal",
+    "reputation",
     "revalidation",
     "statistic",
 ]
@@ -160,23 +163,6 @@ host = Table(
     Index(None, "account_id"),
     _partial("ix_host_shut_out", "shut_out_until", where="shut_out_until IS NOT NULL"),
     _partial("ix_host_recheck", "id", where="recheck_from IS NOT NULL"),
-)
-
-# How far a host is believed, subject by subject: domain/reputation.py says which there are.
-reputation = Table(
-    "reputation",
-    metadata,
-    Column("host_id", Id, primary_key=True, autoincrement=False),
-    Column("subject", Text, primary_key=True),
-    Column("passed", Double, nullable=False, server_default="0"),  # sums of checks at faded_at
-    Column("failed", Double, nullable=False, server_default="0"),
-    Column("faded_at", BigInteger, nullable=False),
-    _count("checks"),  # passed, whatever their weight; never falls
-    _count("n_failed"),
-    _count("streak"),  # passed in a row
-    Column("caught_at", BigInteger),  # the newest failed one
-    CheckConstraint("passed >= 0 AND failed >= 0", name="sums"),
-    Index(None, "subject"),
 )
 
 app = Table(

@@ -12,6 +12,7 @@ from idlegrid_server.health import Condition
 from idlegrid_server.pipeline.wake import Silence, Waker
 from idlegrid_server.scheduler.disk import DiskWatch
 from idlegrid_server.scheduler.exchange import Scheduler
+from idlegrid_server.scheduler.newcomer import NewcomerWatch
 from idlegrid_server.scheduler.stage_facts import StageCache
 from idlegrid_server.scheduler.tally import RefusalTally
 from idlegrid_server.scheduler.trust import TrustDesk
@@ -128,6 +129,7 @@ class Services:
             trust=self.trust,
             stages=self.stages,
             disk=self.disk,
+            newcomers=NewcomerWatch(self.store, dispatch.newcomers_share, self.clock),
             tally=self.tally,
             distinct=dispatch.distinct,
             next_contact_min_s=dispatch.next_contact_min_s,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from idlegrid_server.domain.host import VALID_UNTIL_TRUSTED, next_state
 from idlegrid_server.domain.model import Check, HostState, UnitPlan
+from idlegrid_server.domain.newcomer import day_of
 from idlegrid_server.domain.reputation import (
     Reputation,
     add_check,
@@ -47,6 +48,8 @@ class Checks:
     #: Stages in which a host's results were confirmed.
     confirmed: dict[int, set[int]] = field(default_factory=dict)
     ops: dict[int, list[int]] = field(default_factory=dict)  # by app
+    newcomers: int = 0  # results confirmed of hosts on probation, and of others
+    others: int = 0
 
     def relies_on_caught(self, plan: UnitPlan, canonical_host: int | None) -> bool:
         """Whether a plan takes the word of a host that this very command found to be wrong."""
@@ -79,9 +82,13 @@ class Checks:
             self.known[key] = self._of(key)
             self.changed.add(key)
 
-    def confirm(self, stage_id: int, host_id: int) -> None:
+    def confirm(self, stage_id: int, host: host_sql.StandingRow) -> None:
         """A result of the host was found valid."""
-        self.confirmed.setdefault(host_id, set()).add(stage_id)
+        self.confirmed.setdefault(host.id, set()).add(stage_id)
+        if host.state in ("new", "probation") and not host.house:
+            self.newcomers += 1
+        else:
+            self.others += 1
 
     def took(self, stage_id: int, ops: int) -> None:
         """A result that was accepted took so many ops."""
@@ -139,6 +146,13 @@ class Checks:
             for key in sorted(self.changed)
         ]
         db.execute_many(sql.REPUTATION_SET, rows)
+        if self.newcomers or self.others:
+            db.execute(
+                sql.CONFIRMED_COUNT,
+                day=day_of(self.now),
+                newcomers=self.newcomers,
+                others=self.others,
+            )
         db.execute_many(
             sql.TYPICAL_OPS,
             [(round(sum(ops) / len(ops)), app_id) for app_id, ops in sorted(self.ops.items())],

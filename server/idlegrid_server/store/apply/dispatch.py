@@ -144,7 +144,7 @@ def give_tasks(
         unjudged=host.n_unjudged + reported,
         judged=host.n_valid + host.n_invalid,
     )
-    wanted, refusal = room(snapshot, want.tasks - resent)
+    wanted, refusal = room(snapshot, want.tasks - resent, command.newcomers)
     refusals = [] if refusal is None else [refusal]
     if wanted <= 0:
         return Given((), _told(refusals), _away(refusals))

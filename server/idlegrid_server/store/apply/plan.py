@@ -258,7 +258,7 @@ def _task(
         if change.verdict == "valid":
             work.samples.confirmed(task)
             if task.host_id is not None:
-                work.checks.confirm(unit.stage_id, task.host_id)
+                work.checks.confirm(unit.stage_id, work.hosts.standing[task.host_id])
         if host is not None:
             host.valid += (change.verdict == "valid") - (verdict == "valid")
             host.invalid += (change.verdict == "invalid") - (verdict == "invalid")

@@ -168,3 +168,4 @@ class Exchange(Command[ExchangeResult], frozen=True):
     held: tuple[int, ...] = ()
     want: Wanted | None = None
     running: tuple[RunningTask, ...] | None = None  # None: the host does not say
+    newcomers: bool = True  # whether hosts on probation may have work (domain/newcomer.py)

@@ -68,6 +68,24 @@ SUBJECTS = Query(
     """,
     SubjectRow._make,
 )
+CONFIRMED_COUNT = Query(
+    "confirmed_count",
+    "results of hosts on probation, and of others, that were confirmed on a day",
+    """
+    INSERT INTO confirmed_day (day, newcomers, others) VALUES (:day, :newcomers, :others)
+    ON CONFLICT (day) DO UPDATE SET newcomers = confirmed_day.newcomers + excluded.newcomers,
+        others = confirmed_day.others + excluded.others
+    """,
+)
+CONFIRMED_SINCE = Query(
+    "confirmed_since",
+    "the same from a day on",
+    """
+    SELECT COALESCE(SUM(newcomers), 0), COALESCE(SUM(others), 0) FROM confirmed_day
+    WHERE day >= :day
+    """,
+    lambda row: (int(row[0]), int(row[1])),
+)
 CROWDS = Query(
     "crowds",
     "the hosts that were seen lately, those together that are alike",
