@@ -125,7 +125,7 @@ def test_codes_are_found_wherever_they_are_written() -> None:
         ("unit", "batch_cancelled"),
         ("task", "deadline"),
         ("task", "decided"),
-        ("task", "booked"),
+        ("credit", "booked"),
         ("task", "sent again"),
         ("task", "retired"),
         ("refusal", "no_work"),
@@ -194,7 +194,7 @@ def test_details_of_notes_are_told() -> None:
     assert step_words("unit", "open", "open", "validated", {"found": found}) == (
         "The validator looked at its outputs: two outputs differ (x: 1 and 2); an output is good."
     )
-    assert "3.50" in step_words("task", "success", "success", "booked", {"micro": 3_500_000})
+    assert "3.50" in step_words("credit", "pending", "pending", "booked", {"micro": 3_500_000})
     assert "weight 2.0" in step_words("account", "admin", "admin", "share", {"weight": 2.0})
     assert step_words("stage", "running", "running", "units 4 to 9 released", None) == (
         "More units may go out: units 4 to 9 released."

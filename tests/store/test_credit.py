@@ -5,7 +5,7 @@ import msgspec
 from idlegrid_server.domain.average import HALF_LIFE_US, decayed
 from idlegrid_server.domain.benchmark import ops_per_second
 from idlegrid_server.domain.credit import OPS_PER_CREDIT
-from idlegrid_server.domain.model import Hold, Standing, UnitSnapshot
+from idlegrid_server.domain.model import Hold, Relation, Standing, UnitSnapshot
 from idlegrid_server.domain.spread import SAMPLES_MIN
 from idlegrid_server.domain.unit import reopen_unit
 from idlegrid_server.pipeline.snapshot import task_snapshot, unit_snapshot
@@ -17,9 +17,10 @@ from idlegrid_server.store.recount import recount
 from idlegrid_server.store.sql import account as account_sql
 from idlegrid_server.store.sql import credit as sql
 from idlegrid_server.store.sql import unit as unit_sql
+from idlegrid_server.store.sql.event import EVENTS_OF_OBJECT
 from idlegrid_shared.documents import Policy
 
-from .test_checkpoint import leave, migrating, miss_deadline, reasons
+from .test_checkpoint import leave, migrating, miss_deadline
 from .test_standing import BELIEF, FINALITY, START, audit, proven, run, say
 from .world import SECOND, Host, World, failure, result
 
@@ -91,6 +92,13 @@ def pending(world: World, host: Host) -> int:
     return by_host
 
 
+def notes(world: World, task: int) -> list[str]:
+    """What the log says of a task's credit."""
+    with world.store.reading() as db:
+        found = db.fetch_all(EVENTS_OF_OBJECT, kind="credit", object_id=task, after=0, limit=100)
+    return [row.reason for row in found]
+
+
 # --- singles
 
 
@@ -98,7 +106,7 @@ def test_a_single_is_booked_and_paid_when_it_is_final(world: World) -> None:
     host, task = single(world)
     assert (host.row().credit_micro, pending(world, host)) == (0, CREDIT)
     assert world.tasks(task.unit_id)[0].credit_micro is None
-    assert "booked" in reasons(world, task.task_id)
+    assert notes(world, task.task_id) == ["booked"]
     check(world)
     world.later(3600)
     world.apply([look(world, task.unit_id, checks=2)])
@@ -117,7 +125,7 @@ def test_a_single_whose_host_is_caught_gets_nothing(world: World) -> None:
     assert world.unit(task.unit_id).state == "open"
     assert (host.row().credit_micro, pending(world, host)) == (0, 0)
     assert rows(world, task.task_id) == []
-    assert "void" in reasons(world, task.task_id)
+    assert notes(world, task.task_id) == ["booked", "void"]
     assert told(world, host) == []
     check(world)
 
@@ -235,6 +243,19 @@ def test_a_unit_that_is_held_for_another_host_at_once_voids_what_the_first_was_b
     row = world.unit(task.unit_id)
     assert (row.state, row.held_by) == ("provisional", late.id)
     assert [row.host_id for row in rows(world, task.task_id, other.task_id)] == [late.id]
+    check(world)
+
+
+def test_a_single_that_turns_out_unreadable_gets_nothing(world: World) -> None:
+    """Another validator is asked later on, and cannot read what was held: an error of its task."""
+    _, task = single(world)
+    unit = look(world, task.unit_id)
+    manifest = world.tasks(task.unit_id)[0].manifest
+    assert manifest is not None
+    relation = Relation(unreadable=frozenset({manifest}))
+    world.apply([msgspec.structs.replace(unit, relation=relation)])
+    assert world.tasks(task.unit_id)[0].state == "error"
+    assert rows(world, task.task_id) == []
     check(world)
 
 

@@ -145,7 +145,7 @@ def test_a_host_says_where_it_stands_and_what_it_would_hear(world: World) -> Non
     (own,) = ada.get("credit")["hosts"]
     said = " ".join(ada.get(f"explain/host/{own['id']}")["now"])
     assert "No batch has a unit waiting" in said
-    assert "trusted when 3 more results" in said
+    assert "trusted after 3 more results" in said
     world.batch(20)
     said = " ".join(ada.get(f"explain/host/{own['id']}")["now"])
     assert "If it asked now, it would get work." in said

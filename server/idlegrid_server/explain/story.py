@@ -65,7 +65,7 @@ class Names:
 
     def of(self, kind: str, number: int) -> str:
         """The public id of an object of the log."""
-        public = {"unit": "wu", "verdict": "task"}.get(kind, kind)
+        public = {"unit": "wu", "verdict": "task", "credit": "task"}.get(kind, kind)
         if public not in ("wu", "task", "batch", "host", "account"):
             return f"{kind} {number}"
         return self.ids.encode(public, number)

@@ -35,7 +35,9 @@ def explain_unit(
         raise LookupError(f"unit {unit.id} has no stage")
     task_ids = [task.id for task in tasks]
     steps, truncated = steps_of(
-        db, names, [("unit", [unit.id]), ("task", task_ids), ("verdict", task_ids)]
+        db,
+        names,
+        [("unit", [unit.id]), ("task", task_ids), ("verdict", task_ids), ("credit", task_ids)],
     )
     made = made_in_bulk(db, names, stage.id, unit.idx, unit.id)
     credit = db.fetch_all(CREDIT_OF_TASKS, task_ids=task_ids)
@@ -64,7 +66,9 @@ def explain_task(
     db: Connection, names: Names, task: TaskRow, unit: UnitRow, batch: str, now: int
 ) -> Explained:
     """One copy of a unit; ``batch`` is the name of its batch."""
-    steps, truncated = steps_of(db, names, [("task", [task.id]), ("verdict", [task.id])])
+    steps, truncated = steps_of(
+        db, names, [("task", [task.id]), ("verdict", [task.id]), ("credit", [task.id])]
+    )
     credit = db.fetch_all(CREDIT_OF_TASKS, task_ids=[task.id])
     state, reason = task.state, task.reason
     headline = _headline("task", state, reason if task.verdict is None else "")

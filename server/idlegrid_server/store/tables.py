@@ -532,7 +532,7 @@ event = Table(
     metadata,
     _id(),
     Column("at", BigInteger, nullable=False),
-    # unit, task, verdict (of a task), stage, batch, host; app, account
+    # unit, task, verdict and credit (of a task), stage, batch, host; app, account
     Column("kind", Text, nullable=False),
     Column("object_id", BigInteger, nullable=False),
     Column("from_state", Text),

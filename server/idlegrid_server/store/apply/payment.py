@@ -75,7 +75,7 @@ class Payments:
         for task, micro in self.booked:
             for share in split(micro, self._chain(task)):
                 self._row(task, share, "pending")
-            self.ledger.note("task", task.id, task.state, "booked", {"micro": micro})
+            self.ledger.note("credit", task.id, "pending", "booked", {"micro": micro})
         kinds = self._kinds()
         for task, micro, stage_id in self.paid:
             app_id, metered = kinds[stage_id]
@@ -110,7 +110,7 @@ class Payments:
         for row in self.db.fetch_all(sql.CREDIT_PENDING, task_ids=sorted(self.released)):
             if row.task_id not in paid and row.of_task == row.task_id:
                 detail = {"micro": row.base_micro}
-                self.ledger.note("task", row.task_id, "success", "void", detail)
+                self.ledger.note("credit", row.task_id, "void", "void", detail)
 
     def _chain(self, task: ChangingRow) -> list[Worked]:
         """The task, and those whose work it went on from, as far as it is known where they were."""
