@@ -20,6 +20,7 @@ from idlegrid_server.store.command import (
 from idlegrid_server.store.recount import recount
 from idlegrid_server.store.sql.event import EVENTS_OF_OBJECT
 from idlegrid_server.store.sql.host import HOST_BY_ID
+from idlegrid_server.store.sql.job import JOB_LIVE_OF_OBJECT
 from idlegrid_server.store.sql.unit import TASKS_OF_UNITS
 from idlegrid_server.store.sql.validation import REVALIDATION_BY_ID, RevalidationRow
 from idlegrid_shared.documents import Policy
@@ -299,6 +300,20 @@ def test_a_program_that_fails_ends_the_trial_with_its_words(tmp_path: Path, stor
     assert found.reason.startswith("the validator failed: its program join")
     with pytest.raises(StoreRefused, match="not ready"):
         apply(bench, trial)
+
+
+def test_a_better_rule_ends_the_waiting_for_one_that_fails(tmp_path: Path, store: Store) -> None:
+    bench = Bench(tmp_path, store, assemble(module_text("unreachable")))
+    batch_id = computed(bench, SAME, rule=BY_PROGRAM, policy=Policy(), on_failure={})
+    assert verdicts(bench, batch_id) == [["pending"] * 2]
+    apply(bench, report(bench, batch_id, LOOSE)["id"])
+    bench.settle()
+    bench.passes()
+    assert verdicts(bench, batch_id) == [["valid"] * 2]
+    assert bench.batch(batch_id).state == "complete"
+    with store.reading() as db:
+        waits = db.fetch_one(JOB_LIVE_OF_OBJECT, kind="validate", object_id=1)
+    assert waits is None, "a later result would have to wait for the old rule's next try"
 
 
 @pytest.mark.parametrize("point", ["revalidate.claimed", "revalidate.looked", "revalidate.piece"])

@@ -15,6 +15,7 @@ from idlegrid_server.store.sql.account import INCIDENTS_NEWEST
 from idlegrid_server.store.sql.event import EVENTS_OF_OBJECT
 from idlegrid_server.store.sql.job import JOB_NEWEST_OF_OBJECT
 from idlegrid_server.store.sql.unit import TASKS_OF_UNITS, TaskRow
+from idlegrid_server.web.api.why import Computers, why_sentence
 from idlegrid_shared.documents import Policy
 from idlegrid_shared.validator import FieldRule, FileRule, Validator
 from tests.sandbox.guest import assemble, module_text
@@ -278,7 +279,11 @@ def test_a_broken_program_makes_units_wait_and_tells_an_admin(tmp_path: Path, st
     assert {end[:2] for end in unit.ends} == {("success", "pending")}
     assert len(unit.incidents) == 1
     assert unit.job.errors == 4
-    assert "unreachable" in unit.job.reason or "rule of the machine" in unit.job.reason
+    with store.reading() as db:
+        batch, stages = bench.batch(unit.batch_id), bench.stages(unit.batch_id)
+        said = why_sentence(db, batch, stages, Computers(2, 0))
+    assert "1 work unit waits: the app's validator failed (its program join: " in said
+    assert "tried again" in said
 
 
 def test_retries_come_ever_more_rarely_and_never_end() -> None:

@@ -99,6 +99,7 @@ def apply(db: Connection, command: c.ApplyRevalidation) -> c.ApplyRevalidationRe
     # Plans that were made under the rule before do not hold any more.
     db.execute(unit_sql.UNITS_DUE_TOUCH, stage_id=stage.id, now=command.now)
     db.execute(batch_sql.BATCH_TOUCH, batch_id=batch.id)
+    db.execute(job_sql.JOBS_HURRY, stage_id=stage.id)
     if batch.state in BATCH_ENDED:
         set_batch_state(db, ledger, batch, "running", "revalidated")
     if stage.state == "complete":

@@ -117,6 +117,15 @@ JOB_POSTPONE = Query(
     WHERE id = :job_id
     """,
 )
+JOBS_HURRY = Query(
+    "jobs_hurry",
+    "validations of a step that wait since its validator failed: it has another one now",
+    """
+    UPDATE job SET state = 'queued', lease_until = NULL
+    WHERE kind = 'validate' AND state = 'running' AND lease_by IS NULL
+      AND object_id IN (SELECT id FROM work_unit WHERE stage_id = :stage_id)
+    """,
+)
 JOB_FORGET = Query(
     "job_forget",
     "a job is done whose outcome stands elsewhere",
