@@ -1,31 +1,25 @@
 """New tasks go to a host, from the stages' queues."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from idlegrid_server.domain.estimate import (
-    LATENESS,
-    Queue,
-    Spread,
-    Sums,
-    feasible,
-    run_time,
-    spread_of,
-)
+from idlegrid_server.domain.estimate import LATENESS, Queue, Sums, spread_of
 from idlegrid_server.domain.host import is_proven
 from idlegrid_server.domain.kind import class_of, queue_keys
 from idlegrid_server.domain.locality import absent
-from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, RefusalCount, choose, room
+from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
 from idlegrid_server.domain.model import Candidate, HostSnapshot
-from idlegrid_server.domain.order import Stage, order, pace
-from idlegrid_server.domain.requirement import Offer, Requirement, audiences_of, lacking, unmet
-from idlegrid_server.domain.share import Claim, advances, charge, places
+from idlegrid_server.domain.order import Stage, order
+from idlegrid_server.domain.requirement import Offer, audiences_of, lacking
+from idlegrid_server.domain.share import Claim, advances, places
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.locality import unit_files
 from idlegrid_server.store.apply.policy import policy
 from idlegrid_server.store.apply.resend import assignment, ops_of
+from idlegrid_server.store.apply.search import Search, pace_here
 from idlegrid_server.store.apply.share import advance, take_room
+from idlegrid_server.store.apply.unfit import away, told, why_no_more
 from idlegrid_server.store.connection import Connection, LostRace
 from idlegrid_server.store.ledger import Ledger
 from idlegrid_server.store.sql import batch as batch_sql
@@ -41,9 +35,6 @@ WINDOW_MIN = 16  # the same, if none of those was enough
 WAITING_TOLD = 1_000  # reserved units that a refusal counts, at most
 STAGES_MAX = 64  # stages that an exchange knows of
 STAGES_EACH = 32  # of each account
-KINDS_TOLD = 20
-MIB = 1024 * 1024
-GIB = 1024 * MIB
 ANY = 2**62
 
 
@@ -54,70 +45,6 @@ class Given:
     tasks: tuple[c.Assignment, ...] = ()
     refusals: tuple[c.Refused, ...] = ()
     turned_away: tuple[c.TurnedAway, ...] = ()
-
-
-@dataclass
-class _Search:
-    """The tasks found so far for one host."""
-
-    db: Connection
-    ledger: Ledger
-    host: HostSnapshot
-    command: c.Exchange
-    wanted: int
-    kind: str
-    load: Queue
-    lateness: Spread
-    files: frozenset[str]  # large ones that the host has
-    limit: int = 0  # how many tasks of the stage that is looked into may still be given
-    tasks: list[c.Assignment] = field(default_factory=list)
-    barred: int = 0
-    foreign: int = 0
-    reserved: int = 0
-    too_late: int = 0
-    charges: dict[int, float] = field(default_factory=dict)  # of accounts, in virtual time
-    of_accounts: dict[int, int] = field(default_factory=dict)  # tasks of those under a cap
-    of_apps: dict[int, int] = field(default_factory=dict)
-    turned_away: list[c.TurnedAway] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """Units that the host was not given, by the reason."""
-        return {
-            "partner": self.barred,
-            "kind": self.foreign,
-            "reserved": self.reserved,
-            "deadline": self.too_late,
-        }
-
-    @property
-    def left(self) -> int:
-        """How many tasks are still to be found."""
-        return min(self.wanted - len(self.tasks), self.limit)
-
-    def enter(self, queue: sql.QueueRow) -> None:
-        """Go to another stage: how many tasks of it may be given."""
-        self.limit = left = self.wanted - len(self.tasks)
-        deadline_s = policy(queue.policy).deadline_s
-        in_time = feasible(self.load, run_of(queue), self.lateness, deadline_s)
-        if in_time is not None and in_time < left:
-            self.limit = in_time
-            self.too_late += left - in_time
-        if queue.room is not None:
-            self.limit = min(self.limit, queue.room - self.of_accounts.get(queue.account_id, 0))
-        if queue.app_room is not None:
-            self.limit = min(self.limit, queue.app_room - self.of_apps.get(queue.app_id, 0))
-
-    def gave(self, queue: sql.QueueRow, count: int, run_s: float) -> None:
-        """Note ``count`` tasks of the stage, of ``run_s`` each, as given."""
-        ops = ops_of(queue)
-        due = charge(None if ops is None else ops.median, count, queue.weight)
-        self.charges[queue.account_id] = self.charges.get(queue.account_id, 0.0) + due
-        if queue.room is not None:
-            self.of_accounts[queue.account_id] = self.of_accounts.get(queue.account_id, 0) + count
-        if queue.app_room is not None:
-            self.of_apps[queue.app_id] = self.of_apps.get(queue.app_id, 0) + count
-        self.load = self.load.with_tasks(count, run_s)
-        self.limit -= count
 
 
 def give_tasks(
@@ -147,12 +74,12 @@ def give_tasks(
     wanted, refusal = room(snapshot, want.tasks - resent, command.newcomers)
     refusals = [] if refusal is None else [refusal]
     if wanted <= 0:
-        return Given((), _told(refusals), _away(refusals))
+        return Given((), told(refusals), away(refusals))
     load = Queue(len(held), sum(task.estimate_us or 0 for task in held) / SECOND, host.cores)
     known = Sums(host.late_weight, host.late_total, host.late_square)
     lateness = spread_of(known, LATENESS) or LATENESS
     files = frozenset(want.files)
-    search = _Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness, files)
+    search = Search(db, ledger, snapshot, command, wanted, host.kind, load, lateness, files)
     offer = Offer(
         profiles=tuple(queue_keys(host.profiles.split())),
         memory_bytes=min(want.memory_bytes or ANY, host.memory_bytes or ANY),
@@ -177,12 +104,12 @@ def give_tasks(
         advance(db, advances(claims.values(), search.charges))
         take_room(db, search.of_accounts, search.of_apps)
     if len(search.tasks) >= wanted:
-        return Given(tuple(search.tasks), _told(refusals), _away(refusals))
-    refusals += _why_no_more(search, offer)
-    by_stage = {away.code for away in search.turned_away}
+        return Given(tuple(search.tasks), told(refusals), away(refusals))
+    refusals += why_no_more(search, offer)
+    by_stage = {one.code for one in search.turned_away}
     others = [refusal for refusal in refusals if refusal.code not in by_stage]
-    away = (*search.turned_away, *_away(others))
-    return Given(tuple(search.tasks), _told(refusals), away)
+    turned_away = (*search.turned_away, *away(others))
+    return Given(tuple(search.tasks), told(refusals), turned_away)
 
 
 def _queues(db: Connection, host_id: int, offer: Offer) -> list[sql.QueueRow]:
@@ -202,24 +129,26 @@ def _queues(db: Connection, host_id: int, offer: Offer) -> list[sql.QueueRow]:
 
 
 def _ordered(
-    search: _Search, rows: list[sql.QueueRow], claims: dict[int, Claim]
+    search: Search, rows: list[sql.QueueRow], claims: dict[int, Claim]
 ) -> list[sql.QueueRow]:
     """The stages to look into, in order."""
     if len(rows) <= 1:
         return rows
-    stages, paces = [], {}
-    for row in rows:
-        missing = absent(row.files, search.files)
-        stages.append(
-            Stage(row.id, row.account_id, row.urgency, row.priority, ops_of(row), missing)
+    stages = [
+        Stage(
+            *(row.id, row.account_id, row.urgency, row.priority),
+            ops_of(row),
+            absent(row.files, search.files),
         )
-        paces[row.id] = pace(_own(row), _fleet(row))
+        for row in rows
+    ]
+    paces = {row.id: pace_here(row) for row in rows}
     by_id = {row.id: row for row in rows}
     draw = search.command.seq
     return [by_id[stage] for stage in order(stages, places(claims.values()), paces, draw)]
 
 
-def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
+def _from_stage(search: Search, queue: sql.QueueRow) -> None:
     """The head of the queue first; if that is full of what the host must not have, look further."""
     db = search.db
     search.enter(queue)
@@ -247,7 +176,7 @@ def _from_stage(search: _Search, queue: sql.QueueRow) -> None:
             search.reserved += reserved
 
 
-def _look_further(search: _Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
+def _look_further(search: Search, queue: sql.QueueRow, head: list[sql.CandidateRow]) -> None:
     """Fresh units that did not come into the window, then begun ones that lie further behind.
 
     Of these look a little beyond the head, then from a point that differs from exchange to
@@ -268,7 +197,7 @@ def _look_further(search: _Search, queue: sql.QueueRow, head: list[sql.Candidate
 
 
 def _take_from(
-    search: _Search, queue: sql.QueueRow, rank: Rank, point: int, limit: int, seen: set[int]
+    search: Search, queue: sql.QueueRow, rank: Rank, point: int, limit: int, seen: set[int]
 ) -> list[sql.CandidateRow]:
     """Take of the units of a rank from ``point`` on, save those seen; returns what was there."""
     units = search.db.fetch_all(
@@ -278,7 +207,7 @@ def _take_from(
     return units
 
 
-def _point(search: _Search, stage_id: int) -> int | None:
+def _point(search: Search, stage_id: int) -> int | None:
     bounds = search.db.fetch_one(sql.QUEUE_BOUNDS, stage_id=stage_id)
     if bounds is None or bounds[0] is None:
         return None
@@ -288,7 +217,7 @@ def _point(search: _Search, stage_id: int) -> int | None:
     return int(first) + draw % (int(last) - int(first) + 1)
 
 
-def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -> None:
+def _take(search: Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -> None:
     """Send tasks of those units that the host may have."""
     if not units:
         return
@@ -322,20 +251,6 @@ def _take(search: _Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) -
         _send(search, queue, choice.units, unsent, resumes)
 
 
-def run_of(queue: sql.QueueRow) -> Spread | None:
-    """How long a task of the stage runs on the host that asks, as far as is known."""
-    own = Sums(queue.own_weight, queue.own_total, queue.own_square)
-    return run_time(ops_of(queue), spread_of(own, _fleet(queue)))
-
-
-def _own(queue: sql.QueueRow) -> Spread | None:
-    return spread_of(Sums(queue.own_weight, queue.own_total, queue.own_square))
-
-
-def _fleet(queue: sql.QueueRow) -> Spread | None:
-    return spread_of(Sums(queue.fleet_weight, queue.fleet_total, queue.fleet_square))
-
-
 def replica(task: exchange_sql.CandidateTaskRow) -> Replica:
     """A task that has gone to somebody, as decisions see it."""
     return Replica(
@@ -349,7 +264,7 @@ def replica(task: exchange_sql.CandidateTaskRow) -> Replica:
 
 
 def _resumes(
-    search: _Search, units: tuple[int, ...], replicas: dict[int, list[Replica]]
+    search: Search, units: tuple[int, ...], replicas: dict[int, list[Replica]]
 ) -> dict[int, c.Resume]:
     """What the host shall continue from, by unit: one statement for all of them."""
     begun = [unit_id for unit_id in units if replicas[unit_id]]
@@ -367,7 +282,7 @@ def _resumes(
 
 
 def _send(
-    search: _Search,
+    search: Search,
     queue: sql.QueueRow,
     chosen: tuple[int, ...],
     unsent: dict[int, int],
@@ -378,9 +293,8 @@ def _send(
     deadline_at = command.now + rules.deadline_s * SECOND
     task_ids = [unsent[unit_id] for unit_id in chosen]
     estimate_us = expected_at = None
-    run = run_of(queue)
-    if run is not None:
-        count, run_s = len(chosen), run.median
+    if search.run is not None:
+        count, run_s = len(chosen), search.run.median
         mean_s = (search.load.done_s(1, run_s) + search.load.done_s(count, run_s)) / 2
         estimate_us = round(run_s * SECOND)
         expected_at = command.now + round(mean_s * SECOND)
@@ -416,55 +330,5 @@ def _send(
             detail = {"resumed_from": resume.task_id, "ops": resume.ops}
             search.ledger.note("task", task_id, "in_progress", "continues", detail)
         left = deadline_at - command.now
-        search.tasks.append(assignment(task_id, rows[unit_id], left, ops_of(queue), resume=resume))
-    search.gave(queue, len(chosen), (estimate_us or 0) / SECOND)
-
-
-def _why_no_more(search: _Search, offer: Offer) -> list[RefusalCount]:
-    """Why the host got fewer tasks than it wanted."""
-    found = [RefusalCount(code, count) for code, count in search.counts().items() if count]
-    counts: dict[str, int] = {}
-    details: dict[str, str] = {}
-    rows = search.db.fetch_all(sql.QUEUES_UNFIT, host_id=search.host.id, limit=KINDS_TOLD)
-    for row in rows:
-        wanted = Requirement(
-            profile=row.profile,
-            memory_bytes=row.memory_bytes,
-            cores=row.cores,
-            disk_bytes=row.disk_bytes,
-            features=tuple(row.features.split()),
-            audience=row.audience,
-        )
-        code = unmet(wanted, offer) or ("capped" if row.capped else None)
-        if code is not None:
-            counts[code] = counts.get(code, 0) + row.units
-            details.setdefault(code, _detail(code, wanted, offer))
-    found += [RefusalCount(code, count, details[code]) for code, count in counts.items()]
-    if not found and not search.tasks:
-        found.append(RefusalCount("no_work", 0))
-    return found
-
-
-def _detail(code: str, wanted: Requirement, offer: Offer) -> str:
-    """What stands in the sentence: what the first such stage asks for."""
-    if code == "memory":
-        return _size_text(wanted.memory_bytes)
-    if code == "disk":
-        return _size_text(wanted.disk_bytes)
-    if code == "cores":
-        return str(wanted.cores)
-    return ", ".join(lacking(wanted.features, offer.features)) if code == "feature" else ""
-
-
-def _size_text(size: int) -> str:
-    if size >= GIB:
-        return f"{size / GIB:.3g} GB"
-    return f"{max(1, size // MIB)} MB"
-
-
-def _told(refusals: list[RefusalCount]) -> tuple[c.Refused, ...]:
-    return tuple(c.Refused(r.code, r.count, r.text) for r in refusals)
-
-
-def _away(refusals: list[RefusalCount]) -> tuple[c.TurnedAway, ...]:
-    return tuple(c.TurnedAway(0, refusal.code) for refusal in refusals)
+        search.tasks.append(assignment(task_id, rows[unit_id], left, search.ops, resume=resume))
+    search.gave(queue, len(chosen))

@@ -3,6 +3,7 @@
 from idlegrid_server.store.query import Query
 
 from . import audit_credit, audit_standing
+from .share import ACCOUNT_OUT, APP_OUT
 
 LIMIT = " LIMIT :limit"
 
@@ -214,30 +215,6 @@ RESUMED_TWICE = Query(
     SELECT a.id, b.id, a.resumed_from FROM task a
     JOIN task b ON b.unit_id = a.unit_id AND b.id > a.id AND b.resumed_from = a.resumed_from
     WHERE a.state IN ('in_progress', 'success') AND b.state IN ('in_progress', 'success')
-    """
-    + LIMIT,
-)
-ACCOUNT_OUT = Query(
-    "audit_account_out",
-    "account {0} counts {1} tasks out under its cap, but has {2}",
-    """
-    SELECT f.account_id, f.busy, t.n FROM share f JOIN (
-        SELECT b.account_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
-        JOIN batch b ON b.id = u.batch_id WHERE task.state = 'in_progress' GROUP BY b.account_id
-    ) t ON t.account_id = f.account_id
-    WHERE f.tasks_max IS NOT NULL AND f.busy < t.n
-    """
-    + LIMIT,
-)
-APP_OUT = Query(
-    "audit_app_out",
-    "app {0} counts {1} tasks out under its cap, but has {2}",
-    """
-    SELECT c.app_id, c.busy, t.n FROM app_cap c JOIN (
-        SELECT s.app_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
-        JOIN stage s ON s.id = u.stage_id WHERE task.state = 'in_progress' GROUP BY s.app_id
-    ) t ON t.app_id = c.app_id
-    WHERE c.busy < t.n
     """
     + LIMIT,
 )

@@ -122,3 +122,27 @@ BATCH_URGENCY = Query(
     "an admin lets a batch go before others",
     "UPDATE batch SET urgency = :urgency WHERE id = :batch_id AND urgency <> :urgency",
 )
+ACCOUNT_OUT = Query(
+    "audit_account_out",
+    "account {0} counts {1} tasks out under its cap, but has {2}",
+    """
+    SELECT f.account_id, f.busy, t.n FROM share f JOIN (
+        SELECT b.account_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
+        JOIN batch b ON b.id = u.batch_id WHERE task.state = 'in_progress' GROUP BY b.account_id
+    ) t ON t.account_id = f.account_id
+    WHERE f.tasks_max IS NOT NULL AND f.busy < t.n
+    LIMIT :limit
+    """,
+)
+APP_OUT = Query(
+    "audit_app_out",
+    "app {0} counts {1} tasks out under its cap, but has {2}",
+    """
+    SELECT c.app_id, c.busy, t.n FROM app_cap c JOIN (
+        SELECT s.app_id, COUNT(*) AS n FROM task JOIN work_unit u ON u.id = task.unit_id
+        JOIN stage s ON s.id = u.stage_id WHERE task.state = 'in_progress' GROUP BY s.app_id
+    ) t ON t.app_id = c.app_id
+    WHERE c.busy < t.n
+    LIMIT :limit
+    """,
+)
