@@ -71,6 +71,9 @@ def grid(store: c.Store, policy: Policy) -> list[Machine]:
             now=world.now, host_id=machines[1].host.id, account_id=None, actor="test"
         )
     )
+    world.store.execute(
+        c.SetHostHouse(now=world.now, host_id=machines[1].host.id, house=True, actor="test")
+    )
     machines += [Machine(world.host(cores=4), 4) for _ in range(10)]
     return machines
 

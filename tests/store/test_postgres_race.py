@@ -6,9 +6,11 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from idlegrid_server.pipeline.passes import finish_pass, recheck_pass
 from idlegrid_server.store import PostgresStore
 from idlegrid_server.store import command as c
 from idlegrid_server.store.connection import LostRace
+from idlegrid_shared.documents import Policy
 
 from .world import World, result
 
@@ -54,6 +56,57 @@ def test_hosts_and_passes_at_once(postgres: PostgresStore) -> None:
     work = [lambda n=n: compute(n) for n in range(6)]  # type: ignore[misc]
     assert at_once(*work, passes, passes) == []
     world.unit_pass()
+    world.check()
+
+
+def test_hosts_are_caught_and_made_final_while_others_report(postgres: PostgresStore) -> None:
+    """Passes that judge, open and finish units lock hosts and units in one order; all adds up."""
+    world = World(postgres, distinct=("host",))
+    policy = Policy(
+        replication="credibility",
+        error_max=0.05,
+        audit=0.3,
+        finality=2,
+        deadline_s=100_000,
+        max_tasks=30,
+    )
+    world.batch(60, world.stage(policy=policy))
+    hosts = [world.house(cores=16) for _ in range(4)]
+
+    def compute(number: int) -> None:
+        host = hosts[number]
+        tasks: tuple[c.Assignment, ...] = ()
+        for turn in range(8):
+            lies = number == 0 and turn % 4 == 3
+            word = b"wrong by %d" % turn if lies else b"right"
+            reports = [result(t.task_id, word + b"%d" % t.unit_id) for t in tasks]
+            tasks = host.exchange(*reports, want=4).tasks
+        host.exchange(*(result(t.task_id, b"right%d" % t.unit_id) for t in tasks))
+
+    def clock() -> int:
+        return world.now
+
+    def passes() -> None:
+        for _ in range(10):
+            world.unit_pass()
+            recheck_pass(postgres, clock)
+            finish_pass(postgres, clock)
+
+    work = [lambda n=n: compute(n) for n in range(4)]  # type: ignore[misc]
+    assert at_once(*work, passes, passes) == []
+    world.check()
+    for _ in range(100):  # in peace, everything becomes final
+        for host in hosts:
+            if host.row().state != "quarantined":
+                tasks = host.take(8)
+                host.exchange(*(result(t.task_id, b"right%d" % t.unit_id) for t in tasks))
+        while world.unit_pass().applied or recheck_pass(postgres, clock):
+            pass
+        finish_pass(postgres, clock)
+        world.later(60)
+        if world.stages(1)[0].assimilated == 60:
+            break
+    assert world.stages(1)[0].assimilated == 60
     world.check()
 
 
