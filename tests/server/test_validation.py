@@ -248,6 +248,18 @@ def test_an_output_that_only_breaks_the_program_is_an_error_of_its_task(bench: B
     assert unit.incidents == []
 
 
+def test_names_and_numbers_of_files_that_no_box_takes_stop_no_unit(bench: Bench) -> None:
+    unit = Unit(bench, BY_PROGRAM)
+    unit.say("M")
+    unit.name = "n" * 255  # with the folder before it too long for a path
+    unit.say("M")
+    unit.name = "out"
+    unit.say("M")
+    assert unit.row.state == "assimilated"
+    assert [end[0] for end in unit.ends] == ["success", "error", "success"]
+    assert unit.incidents == []
+
+
 def test_a_program_that_has_never_worked_loses_nothing(bench: Bench) -> None:
     """One hostile first result: is it the output or the program? The unit waits, and finds out."""
     unit = Unit(bench, BY_PROGRAM)
