@@ -121,6 +121,19 @@ def test_nothing_takes_a_unit_from_the_host_that_it_names(world: World) -> None:
     assert ask(hosts[1]).tasks == ()
 
 
+def test_a_host_that_is_named_may_try_again(world: World) -> None:
+    """There is nobody else: a unit whose host was switched off in the midst is not lost."""
+    mine = world.host(account_id=world.account_id)
+    batch = world.batch(1, world.stage(audience=f"account:{world.account_id}", policy=ONCE))
+    named = broadcast(world, [mine])
+    for _ in range(2):
+        tasks = ask(mine, 5).tasks
+        assert {task.batch_id for task in tasks} == {batch, named}
+        mine.exchange(*(c.ReportIn(task.task_id, "error", "killed") for task in tasks))
+        world.unit_pass()
+    world.check()
+
+
 def test_results_that_nobody_confirms_prove_no_host(world: World) -> None:
     """A broadcast's results are no votes: ten of them make nobody trusted."""
     hosts = [world.host() for _ in range(2)]

@@ -91,9 +91,18 @@ def clashes(one: Peer, others: Collection[Peer], distinct: Collection[Distinct])
     return any(other.state in LIVE and _shares(one, other, distinct) for other in others)
 
 
-def is_barred(host: HostSnapshot, peers: Collection[Peer], distinct: Collection[Distinct]) -> bool:
-    """Whether some peer of the unit keeps the host from getting a task of it."""
-    if any(peer.state in TRIED and peer.host_id == host.id for peer in peers):
+def is_barred(
+    host: HostSnapshot,
+    peers: Collection[Peer],
+    distinct: Collection[Distinct],
+    *,
+    again: bool = False,
+) -> bool:
+    """Whether some peer of the unit keeps the host from getting a task of it.
+
+    ``again``: that it failed there before is no reason, since few hosts or none besides may try.
+    """
+    if not again and any(peer.state in TRIED and peer.host_id == host.id for peer in peers):
         return True
     return clashes(Peer("unsent", host.id, host.account_id, host.subnet), peers, distinct)
 
@@ -115,13 +124,15 @@ def choose(
     wanted: int,
     distinct: Collection[Distinct],
     host_class: str = "",
+    *,
+    again: bool = False,
 ) -> Choice:
     """At most ``wanted`` units of ``candidates``, each once; ``wanted`` is what :func:`room` left.
 
     The order of the candidates is kept within a rank, and higher ranks go first: nearest to
     completion; of those that whose files the host has. What is reserved goes to nobody who is not
     proven. ``host_class`` is what of the host must be equal for all replicas of a unit; "" if
-    nothing must.
+    nothing must. ``again``: see :func:`is_barred`.
     """
     chosen: list[int] = []
     barred = foreign = reserved = 0
@@ -135,7 +146,7 @@ def choose(
             reserved += 1
         elif is_foreign(candidate, host_class):
             foreign += 1
-        elif is_barred(host, candidate.peers, distinct):
+        elif is_barred(host, candidate.peers, distinct, again=again):
             barred += 1
         else:
             chosen.append(candidate.unit_id)

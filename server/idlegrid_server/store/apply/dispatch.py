@@ -11,7 +11,7 @@ from idlegrid_server.domain.matching import BEGUN, FRESH, Rank, choose, room
 from idlegrid_server.domain.migration import LeftBehind, Replica, choose_checkpoint, peers_of
 from idlegrid_server.domain.model import Candidate, HostSnapshot
 from idlegrid_server.domain.order import Stage, order
-from idlegrid_server.domain.requirement import Offer, audiences_of, lacking
+from idlegrid_server.domain.requirement import EVERYBODY, HOUSE, Offer, audiences_of, lacking
 from idlegrid_server.domain.share import Claim, advances, places
 from idlegrid_server.store import command as c
 from idlegrid_server.store.apply.locality import unit_files
@@ -241,7 +241,8 @@ def _take(search: Search, queue: sql.QueueRow, units: list[sql.CandidateRow]) ->
         if unit.id in unsent
     ]
     host_class = class_of(search.kind, queue.homogeneous)  # type: ignore[arg-type]
-    choice = choose(host, candidates, search.left, command.distinct, host_class)
+    again = queue.audience not in (EVERYBODY, HOUSE)  # whose hosts are few, and have no partners
+    choice = choose(host, candidates, search.left, command.distinct, host_class, again=again)
     counts = {refusal.code: refusal.count for refusal in choice.refusals}
     search.barred += counts.get("partner", 0)
     search.foreign += counts.get("kind", 0)

@@ -17,6 +17,7 @@ class QueueRow(NamedTuple):
     migrates: int
     app_id: int
     features: str
+    audience: str
     files: str
     unit_files: int
     ops_weight: float
@@ -66,14 +67,15 @@ QUEUES = Query(
     "least served first",
     """
     SELECT q.id, q.batch_id, q.queue_rev, q.policy, q.subject, q.homogeneous, q.migrates, q.app_id,
-           q.features, q.files, q.unit_files,
+           q.features, q.audience, q.files, q.unit_files,
            q.ops_weight, q.ops_total, q.ops_square, q.account_id, q.urgency, q.priority,
            q.weight, q.time, q.step, q.room, q.app_room,
            COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
            COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
     FROM (
         SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.subject, s.homogeneous, s.migrates,
-               s.app_id, s.features, s.files, s.unit_files, s.ops_weight, s.ops_total, s.ops_square,
+               s.app_id, s.features, s.audience, s.files, s.unit_files,
+               s.ops_weight, s.ops_total, s.ops_square,
                b.account_id, b.urgency, b.priority,
                COALESCE(f.weight, 1) AS weight, f.time, COALESCE(f.step, 0) AS step,
                f.tasks_max - f.busy AS room, a.tasks_max - a.busy AS app_room,
