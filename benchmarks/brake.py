@@ -54,6 +54,7 @@ class FailingHost:
                 seq=self.host.seq,
                 reports=reports,
                 held=(*self.running, *self.waiting),
+                running=tuple(wire.Running(task) for task in sorted(self.running)),
                 want=wire.Want(want, 2**32) if want else None,
             ),
         )
@@ -65,7 +66,8 @@ class FailingHost:
         self.waiting += [task for task in offered if task not in self.running]
         self._begin()
         self._contact_at = self.project.now + round(reply.next_contact_s * 1e6)
-        self.project.after(reply.next_contact_s, self.contact)
+        if len(self.running) + len(self.waiting) < 2 * CORES:
+            self.project.after(reply.next_contact_s, self.contact)
 
     def _begin(self) -> None:
         while self.waiting and len(self.running) < CORES:
@@ -79,6 +81,7 @@ class FailingHost:
             self.running.remove(task)
             self.failed.append(task)
             self._begin()
+            self.project.after(max(0.0, (self._contact_at - self.project.now) / 1e6), self.contact)
 
 
 def wasted(

@@ -7,12 +7,14 @@ come late or see an old snapshot. Each rule's message says what was broken, in w
 
 import itertools
 
+import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from idlegrid_server.domain.matching import LIVE
 from idlegrid_server.domain.model import HostSnapshot, UnitPlan
+from idlegrid_server.domain.tail import TailSnapshot, decide_tail
 from idlegrid_server.domain.unit import decide_unit
 from idlegrid_shared.documents import Policy
 
@@ -118,6 +120,15 @@ class GridMachine(RuleBasedStateMachine):
     def apply_old_plans(self) -> None:
         for plan in self.old_plans:
             self.grid.apply(plan)
+
+    @rule(idle=st.integers(1, 3))
+    def insure_the_end(self, idle: int) -> None:
+        """The tail's pass makes more copies of open units, whatever else is under way."""
+        live = tuple(unit for unit in self.grid.units.values() if unit.state == "open")
+        usual = (*(10 * SECOND for _ in range(9)), 60 * SECOND)
+        for plan in decide_tail(TailSnapshot(live, usual, idle), self.grid.now):
+            due_at = self.grid.due.get(plan.unit_id)
+            self.grid.apply(msgspec.structs.replace(plan, due_at=due_at))
 
     @rule(host=st.integers(1, HOSTS), keep=st.integers(0, 2))
     def lose_tasks(self, host: int, keep: int) -> None:

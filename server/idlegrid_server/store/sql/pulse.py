@@ -40,6 +40,18 @@ FAILURES_OF_STAGE = Query(
     """,
     lambda row: ErrorSeen(*row),
 )
+FAILURE_CAUSES = Query(
+    "failure_causes",
+    "what went wrong on a stage of late: cause, units, and the first unit of each",
+    """
+    SELECT f.reason, COUNT(DISTINCT f.unit_id), MIN(u.idx) FROM (
+        SELECT reason, unit_id FROM failure WHERE stage_id = :stage_id AND at > :after
+        ORDER BY at DESC LIMIT :limit) AS f
+    JOIN work_unit u ON u.id = f.unit_id
+    GROUP BY f.reason ORDER BY COUNT(DISTINCT f.unit_id) DESC, f.reason
+    """,
+    lambda row: (str(row[0]), int(row[1]), int(row[2])),
+)
 HOLDERS_OF_STAGE = Query(
     "holders_of_stage",
     "hosts that have tasks of a stage's open units now (of so many looked at), and since when",

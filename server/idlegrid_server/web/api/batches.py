@@ -21,6 +21,7 @@ from idlegrid_server.store.sql.batch import (
     StageRow,
 )
 from idlegrid_server.store.sql.host import HOST_COUNTS
+from idlegrid_server.store.sql.pulse import FAILURE_CAUSES
 from idlegrid_server.store.sql.unit import TASK_LOG, TASKS_OF_UNITS, UNIT_FAILURES, UNIT_OF_STAGE
 from idlegrid_server.web.access import Account, body_bytes_max, read_body, services, too_large
 from idlegrid_server.web.body import unpack
@@ -46,6 +47,7 @@ from .why import Computers, why_sentence
 DAY_US = 86_400 * 1_000_000
 KEY_CHARS_MAX = 100
 FAILURES_SHOWN = 20
+FAILURES_LOOKED_AT = 200
 STDERR_CHARS = 2_000
 ALL = Parameter("all", "`1`: everybody's batches; for admins.")
 KEY = Parameter("Idempotency-Key", "A repeat with the same key is recognised.", place="header")
@@ -201,6 +203,8 @@ def show_batch(account: Account, batch: str) -> Response:
         stages = db.fetch_all(STAGES_OF_BATCH, batch_id=row.id)
         shown = batch_reply(with_, db, row, stages, computers(with_, db))
         failures = tuple(failure for stage in stages for failure in _failures(db, stage))
+        if not failures and row.reason.startswith("brake: "):
+            failures = tuple(_braking(db, row, stages[0]))
         seen = find_forecast(db, row, stages, with_.clock())
     forecast = None
     if seen is not None:
@@ -269,6 +273,25 @@ def _failures(db: Connection, stage: StageRow) -> list[FailureReply]:
         for reason, cause, count, index in db.fetch_all(
             UNIT_FAILURES, stage_id=stage.id, limit=FAILURES_SHOWN
         )
+    ]
+
+
+def _braking(db: Connection, row: BatchRow, stage: StageRow) -> list[FailureReply]:
+    """Why the batch was stopped: its units are not given up yet, but tasks of them failed."""
+    causes = db.fetch_all(
+        FAILURE_CAUSES, stage_id=stage.id, after=row.brake_after or 0, limit=FAILURES_LOOKED_AT
+    )
+    return [
+        FailureReply(
+            stage=stage.idx,
+            reason="brake",
+            cause=cause,
+            words=TASK.get(cause, ""),
+            count=units,
+            example=str(index),
+            stderr=_stderr(db, stage.id, index),
+        )
+        for cause, units, index in causes[:FAILURES_SHOWN]
     ]
 
 
