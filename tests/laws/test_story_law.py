@@ -174,28 +174,3 @@ def test_every_state_has_its_word() -> None:
 def test_every_refusal_can_be_counted_in_words() -> None:
     assert set(REFUSAL) == set(BECAUSE)
     assert set(REFUSAL) <= set(TURNED_AWAY)
-
-
-def test_a_code_that_does_not_exist_is_not_told() -> None:
-    with pytest.raises(KeyError, match="no sentence"):
-        reason_words("task", "gremlins")
-
-
-def test_a_person_may_say_why() -> None:
-    assert reason_words("batch", "the data is wrong") == "In words: the data is wrong."
-    assert reason_words("unit", "compute_failed: out of disk").endswith("out of disk.")
-
-
-def test_details_of_notes_are_told() -> None:
-    found = [
-        {"a": "00", "b": "11", "found": "differ", "note": "x: 1 and 2"},
-        {"output": "00", "found": "good", "note": ""},
-    ]
-    assert step_words("unit", "open", "open", "validated", {"found": found}) == (
-        "The validator looked at its outputs: two outputs differ (x: 1 and 2); an output is good."
-    )
-    assert "3.50" in step_words("credit", "pending", "pending", "booked", {"micro": 3_500_000})
-    assert "weight 2.0" in step_words("account", "admin", "admin", "share", {"weight": 2.0})
-    assert step_words("stage", "running", "running", "units 4 to 9 released", None) == (
-        "More units may go out: units 4 to 9 released."
-    )

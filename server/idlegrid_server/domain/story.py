@@ -139,7 +139,7 @@ def step_words(
         state = "Opened again"
     elif kind == "task" and before == "timed_out":
         state += " late"
-    elif kind == "task" and after == "success" and reason == "ok":
+    if kind == "task" and after == "success" and reason == "ok":
         why = ""
     return f"{state}: {why}" if why else f"{state}."
 
