@@ -238,3 +238,70 @@ def test_a_clock_that_was_set_back_loses_nothing_twice(value: int, more: int, st
     later = max(at, at + step)
     expected = decayed(value, at, later) + decayed(more, at + step, later)
     assert added(value, at, at + step, more) == expected
+
+
+# --- to the last micro-credit, and at the edges
+
+
+def test_amounts_are_whole_micro_credits_and_nothing_is_nothing() -> None:
+    assert credit_micro(0) == credit_micro(-5) == 0
+    assert credit_micro(432_000 * 3 + 431_999) == 3
+    for amount in (
+        credit_micro(10**9 + 1),
+        worth([task(ops=10**18, received_at=HOUR + 1)], unit()),
+        worth([task(took_us=7, ops_per_second=10**9 + 1)], unit(metered=False)),
+        promptness_ppm(0, 3, 2),
+    ):
+        assert isinstance(amount, int)
+    assert claimed_micro(task(took_us=-1, ops_per_second=10**12), metered=False) == 0
+
+
+def test_a_single_is_bound_by_its_stage_and_by_the_servers_clock() -> None:
+    boast = task(ops=50 * OPS_PER_CREDIT)
+    assert worth([boast], unit(p90_micro=CREDIT)) == CREDIT
+    pair = [task(1, ops=OPS_PER_CREDIT), task(2, ops=OPS_PER_CREDIT)]
+    assert worth(pair, unit(p90_micro=1)) == CREDIT, "what is agreed on by counts needs no bound"
+    later = task(ops=10**18, sent_at=10 * HOUR, received_at=11 * HOUR)
+    assert worth([later], unit()) == credit_micro(3600 * OPS_PER_SECOND_MAX)
+    for unknown in (task(ops=10**18, sent_at=None), task(ops=10**18, received_at=None)):
+        assert worth([unknown], unit()) == credit_micro(60 * OPS_PER_SECOND_MAX)
+
+
+def test_promptness_counts_from_when_it_was_sent() -> None:
+    assert promptness_ppm(10**9, 10**9 + 100, 10**9 + 50) == 1_000_000
+    assert promptness_ppm(10**9, 10**9 + 100, 10**9 + 75) == 950_000
+    assert promptness_ppm(10**9, 10**9 + 100, 10**9 + 100) == 900_000
+    for times in ((None, 1, 2), (0, None, 2), (0, 1, None), (5, 5, 9)):
+        assert promptness_ppm(*times) == 1_000_000
+
+
+def test_a_share_says_whose_it_is_and_is_whole() -> None:
+    chain = [Worked(2, 20, 7, 3, 0, 100, 75, ops_before=1), Worked(1, 10, 8)]
+    assert [
+        (s.of_task, s.host_id, s.account_id, s.base_micro, s.micro) for s in split(1_000, chain)
+    ] == [(2, 20, 7, 666, 632), (1, 10, 8, 334, 334)]
+    assert all(
+        isinstance(value, int) for s in split(1_000, chain) for value in (s.base_micro, s.micro)
+    )
+    alone = Worked(2, 20, None, 1, 0, 100, 100, ops_before=1)
+    assert [s.micro for s in split(1_000, [alone])] == [900]
+
+
+def test_small_values_have_buckets_of_their_own() -> None:
+    assert [bucket_of(value) for value in (0, 1, 31, 32, 33)] == [0, 1, 31, 32, 33]
+    assert [upper_edge(bucket) for bucket in (0, 31, 32, 63, 64)] == [0, 31, 32, 63, 65]
+    assert bucket_of(-3) == 0
+    assert percentile({1: 9, 2: 1}, 0.9) == 1
+
+
+def test_the_past_is_halved_beyond_ten_hours() -> None:
+    assert gone_on(100, TIME_MAX_US, 1, 0) == (101, TIME_MAX_US)
+    assert gone_on(101, TIME_MAX_US, 0, 1) == (50, TIME_MAX_US // 2)
+    assert ops_per_second(1, SECOND) == 432_000
+    assert ops_per_second(1, SECOND - 1) == 0
+
+
+def test_decay_begins_after_the_moment() -> None:
+    assert decayed(7, 5, 5) == decayed(7, 5, 4) == 7
+    assert decayed(0, 0, HALF_LIFE_US) == decayed(-1, 0, 0) == 0
+    assert decayed(2, 0, HALF_LIFE_US) == 1
