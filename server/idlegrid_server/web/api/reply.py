@@ -303,12 +303,14 @@ class HostReply(Reply, frozen=True):
     profiles: tuple[str, ...]
     tasks_max: int
     in_progress: int
+    unjudged: int  # results that wait for a verdict
     success: int
     error: int
     timed_out: int
     valid: int
     invalid: int
     credit_micro: int
+    shut_out_until: str | None  # quarantined until then; why: GET /explain/host/ID
     created_at: str
     last_seen_at: str
 
