@@ -20,28 +20,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="of domain/; all if none")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--again", action="store_true", help="the survivors only, after new tests")
     parser.add_argument("--report", action="store_true", help="tell what is known, run nothing")
     args = parser.parse_args()
     names = modules(args.modules)
     if not args.report:
         prepare(names)
-        code = _run(names, args.workers)
+        again = read(PLACE, names).missed if args.again else []
+        code = _run(names, args.workers, again)
         if code:
             print((PLACE / "mutmut.log").read_text(errors="replace")[-3_000:], file=sys.stderr)
             return code
     report = read(PLACE, names)
     survivors = PLACE / "survivors.txt"
-    survivors.write_text(changes(PLACE, MUTMUT, report) + "\n", encoding="utf-8")
+    survivors.write_text(changes(PLACE, report) + "\n", encoding="utf-8")
     print(table(report))
     print(f"What survived stands in {survivors}; docs/mutation.md judges it.")
     return 0 if report.share >= BAR and not report.total[UNCHECKED] else 1
 
 
-def _run(names: list[str], workers: int) -> int:
+def _run(names: list[str], workers: int, again: list[str]) -> int:
     began = time.monotonic()
     with (PLACE / "mutmut.log").open("wb") as log:
         running = subprocess.Popen(
-            [MUTMUT, "run", "--max-children", str(workers)], cwd=PLACE, stdout=log, stderr=log
+            [MUTMUT, "run", "--max-children", str(workers), *again],
+            cwd=PLACE,
+            stdout=log,
+            stderr=log,
         )
         try:
             while running.poll() is None:

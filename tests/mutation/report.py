@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,16 +80,24 @@ def table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def changes(place: Path, mutmut: Path, report: Report) -> str:
-    """What each survivor changed."""
-    told = []
-    for mutant in report.missed:
-        shown = subprocess.run(
-            [mutmut, "show", mutant], cwd=place, capture_output=True, text=True, check=False
-        ).stdout
-        lines = [line for line in shown.splitlines() if line[:1] in "+-" and line[:3] not in MARKS]
-        told.append("\n".join([mutant, *lines]))
-    return "\n\n".join(told)
+def changes(place: Path, report: Report) -> str:
+    """What each survivor changed, as mutmut shows it: one process for all of them."""
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOW, *report.missed],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    lines = [line for line in shown.splitlines() if line[:1] in "#+-" and line[:3] not in MARKS]
+    return "\n".join(lines)
 
 
+SHOW = """\
+import sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+for name in sys.argv[1:]:
+    print("#", name)
+    print(get_diff_for_mutant(name))
+"""
 MARKS = ("+++", "---")

@@ -89,9 +89,14 @@ def prepare(only: list[str]) -> Path:
     )
     (PLACE / "pyproject.toml").write_text(text, encoding="utf-8")
     (PLACE / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    # mutmut copies what is not mutated once only: old copies would be tested against new code.
+    # mutmut copies what is not mutated once only: old copies would be tested against new code, and
+    # a module that was not asked for before would never be mutated.
     for stale in ("tests", "idlegrid_shared"):
         shutil.rmtree(PLACE / "mutants" / stale, ignore_errors=True)
+    mutants = PLACE / "mutants" / "idlegrid_server"
+    for copied in mutants.rglob("*.py"):
+        if not copied.with_name(f"{copied.name}.meta").exists():
+            copied.unlink()
     return PLACE
 
 
