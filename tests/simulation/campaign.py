@@ -20,6 +20,7 @@ COUNTED = {
     "client_kills": "client kills",
     "receipts": "receipts",
     "continued": "continued tasks",
+    "singles": "singles held",
 }
 LINES_EVERY_S = 10.0  # of the counter, where no terminal shows a bar
 

@@ -394,7 +394,8 @@ def _right_science(db: Connection, mix: Mix) -> None:
         " FROM work_unit u JOIN stage s ON s.id = u.stage_id JOIN batch b ON b.id = u.batch_id"
         " WHERE u.state = 'assimilated' AND s.placement = 'grid'",
     ):
-        quorum = msgspec.json.decode(str(policy), type=Policy).quorum
+        rules = msgspec.json.decode(str(policy), type=Policy)
+        quorum = rules.quorum if rules.replication == "fixed" else 1
         if ring >= quorum or (quorum < 2 and LYING & set(mix.hosts)):
             continue
         right = right_manifest(

@@ -39,7 +39,20 @@ POLICIES: dict[str, Policy] = {
     "3": Policy(quorum=2, replicas=3, deadline_s=400, grace_s=30, max_tasks=20, max_errors=8),
     "4": Policy(quorum=3, replicas=3, deadline_s=900, max_tasks=25, max_successes=10),
     "5": Policy(quorum=2, replicas=2, deadline_s=200, max_tasks=6, max_errors=2, max_successes=4),
+    "6": Policy(
+        replication="credibility",
+        error_max=0.05,
+        assumed_bad=0.05,
+        audit=0.3,
+        finality=3,
+        deadline_s=400,
+        max_tasks=25,
+        max_successes=12,
+    ),
+    "7": Policy(replication="adaptive", deadline_s=400, max_tasks=20, max_successes=8),
 }
+#: Of these versions the word of one host may be enough: batches are larger, so that it comes to it.
+TRUSTING = frozenset({"6", "7"})
 #: Of these versions hosts leave checkpoints, and others continue.
 MIGRATING = frozenset({"3", "5"})
 Distinct = tuple[Literal["host", "account", "subnet"], ...]
@@ -143,9 +156,10 @@ def _draw_batch(rng: random.Random, place: int) -> BatchMix:
             {"mode": "skip", "max_share": 0.5},
         )
     )
+    version = rng.choice(tuple(POLICIES))
     return BatchMix(
-        version=rng.choice(tuple(POLICIES)),
-        units=rng.randint(2, 12),
+        version=version,
+        units=rng.randint(2, 24 if version in TRUSTING else 12),
         large=rng.random() < 0.25,
         on_failure=failure,
         combine=rng.random() < 0.08,

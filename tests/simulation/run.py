@@ -16,7 +16,10 @@ from idlegrid_server.whatif.population import Published
 from idlegrid_server.whatif.timeline import Timeline
 
 from .behaviour import Behaviour
+from .belief import Belief
+from .bound import look_at_bounds
 from .host import Known, SimHost, client_reached
+from .idle import Work
 from .invariant import (
     Watch,
     check_deadlines,
@@ -58,6 +61,7 @@ class Told:
     server_kills: int = 0
     client_kills: int = 0
     receipts: int = 0
+    singles: int = 0  # results of one host that were held
     continued: int = 0  # tasks that went on from another host's checkpoint
     virtual_s: float = 0.0
     states: list[str] = field(default_factory=list)
@@ -135,6 +139,9 @@ class Simulation:
             self._give_traits()
         self.watch = Watch(self.server, mix)
         self.server.on_reply = self.watch.at_reply
+        self.belief = Belief(self.server)
+        self.server.on_pass = self.belief.at_pass
+        self.work = Work(self.server)
         self.server.on_exchange = self.watch.at_exchange
         self.faulty = True
 
@@ -187,7 +194,8 @@ class Simulation:
             now = self.server.clock()
             check_deadlines(self.server, now, late_us)
             check_recovered(self.server, now - late_us)
-        self.watch.look()
+            self.work.look(self.hosts)
+        self._look()
         check_end(self.server, self.hosts, self.mix)
 
     def _go_on(self, until: int) -> None:
@@ -196,9 +204,15 @@ class Simulation:
             if self.world.happened > STEPS_MAX:
                 raise BrokenRule(f"no end after {STEPS_MAX} events")
             if self.world.now >= look_at:
-                self.watch.look()
+                self._look()
                 look_at = self.world.now + round(LOOK_EVERY_S * US)
+        self._look()
+
+    def _look(self) -> None:
         self.watch.look()
+        with self.server.reading() as db:
+            self.belief.look(db)
+            look_at_bounds(db)
 
     def _kill_now_and_then(self) -> None:
         faults, rng = self.mix.faults, self.world.rng
@@ -266,6 +280,7 @@ class Simulation:
         told.server_kills = self.server.kills
         told.client_kills = sum(host.kills for host in self.hosts)
         told.receipts = sum(len(host.receipts) for host in self.hosts)
+        told.singles = self.belief.singles
         with self.server.reading() as db:
             ((told.continued,),) = rows(db, "SELECT COUNT(resumed_from) FROM task")  # type: ignore[assignment]
         told.virtual_s = (self.world.now - self.world.start) / US

@@ -74,6 +74,7 @@ class SimServer:
         self.kills = 0
         self._asked: set[QueueName] = set()
         self.on_exchange: Callable[[str], None] = lambda point: None
+        self.on_pass: Callable[[], None] = lambda: None
         self.on_reply: Callable[[requests.PreparedRequest, Reply], None] = lambda asked, reply: None
         self._broken: BrokenRule | None = None
         self._fuse: int | None = None
@@ -148,6 +149,8 @@ class SimServer:
                 self.on_exchange(point)
             except BrokenRule as error:
                 self._broken = error  # the application would answer 500 and say no more
+        if point == "pass.transition.after" and self.up:
+            self.on_pass()
         if self.up:
             self._trouble(point)
         if self._fuse is None or not self.up:
