@@ -1,6 +1,26 @@
 """What must hold (TRUST.md, invariants), looked at from outside with queries of our own.
 
-The store's own recount runs too; what is asked here does not use its code, nor the domain's.
+The store's own recount runs too; what is asked here does not use its code, nor the domain's. Which
+function looks at which invariant, and what in `test_detection` shows that it does:
+
+| | invariant | looked at by | shown by the test of |
+|---|---|---|---|
+| 1 | accepted: quorum, or credibility | `Watch._votes`, `belief` | a wrong quorum, strangers |
+| 2 | credit once, sums | `Watch._credit`, `recount` | rows: credit |
+| 3 | canonical results stay | `Watch._canonical` | rows: an accepted result |
+| 4 | no two replicas in the same hands | `Watch._votes`, `recount` | a host that confirms itself |
+| 5 | caps | `Watch.at_exchange` | a cap that nobody keeps |
+| 6 | deadline + grace | `check_deadlines` | a sweep that sees nothing |
+| 7 | receipt: the bytes are durable | `check_receipt`, at each and in the end | rows: a receipt |
+| 8 | deleted after a receipt only | `check_deletion`, before each | given up too early |
+| 9 | nothing unsigned, expired, falsified runs | `check_order`, `check_expiry` | any signature |
+| 10 | counters equal a recount | `Watch.look`: `recount` | rows: a counter |
+| 11 | the log tells the same states | `Watch.look`: `recount`, `replay` | rows: a state |
+| 12 | all is bounded | `Watch.at_reply`, `bound.look_at_bounds` | bodies without a limit |
+| L1 | every unit ends | `check_end` | a server that gives nothing |
+| L2 | every result gets its receipt | `check_end` | receipts that nobody hears |
+| L3 | honest hosts get work | `idle.Work` | a server that gives nothing |
+| L4 | lost wake-ups are recovered | `check_recovered` | a sweep that sees nothing |
 """
 
 import gzip
