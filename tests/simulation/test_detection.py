@@ -19,7 +19,7 @@ from idlegrid_server.store.apply import dispatch, report
 from idlegrid_server.web import body
 from idlegrid_shared import signing
 
-from . import server
+from . import invariant, server
 from .mix import CALM, BatchMix, Kind, Mix
 from .run import SeedFailed, run_seed
 
