@@ -5,6 +5,7 @@ from idlegrid_server.domain.model import FailurePolicy
 from idlegrid_server.store import command as c
 from idlegrid_shared.documents import Policy
 
+from .test_credit import HELD, look
 from .world import Host, World, failure, result
 
 UNITS = 60
@@ -181,3 +182,15 @@ def test_a_canary_that_may_not_fail_ends_the_batch(world: World) -> None:
     assert world.batch_row(batch_id).state == "failed"
     assert world.stages(batch_id)[0].cancelled == UNITS - 1
     world.check()
+
+
+def test_single_results_that_are_held_show_that_the_program_runs(world: World) -> None:
+    """A batch whose results become final one by one must not wait for that with its first units."""
+    batch_id = submit(world, policy=HELD)
+    host = world.host(account_id=world.account_id, cores=64)
+    tasks = host.take(3)
+    host.exchange(*(result(t.task_id, b"%d" % t.index) for t in tasks[:2]))
+    world.apply([look(world, t.unit_id) for t in tasks[:2]])
+    assert {world.unit(t.unit_id).state for t in tasks[:2]} == {"provisional"}
+    assert world.batch_pass() == ["applied"], "the batch was not woken"
+    assert world.batch_row(batch_id).state == "running"

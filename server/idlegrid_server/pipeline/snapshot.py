@@ -38,6 +38,8 @@ from .standing import Fleets, Known, read_known
 from .worth import with_worth
 
 RELEASES_KEPT = 256
+#: Of a canary: a single result that is held until it is final shows that its program runs.
+RAN_WELL = frozenset({"provisional", "valid", "assimilated"})
 
 
 def due_units(
@@ -212,7 +214,7 @@ def canary_snapshot(
     tasks = db.fetch_all(TASKS_OF_UNITS, unit_ids=[unit.id for unit in units])
     return CanarySnapshot(
         total=len(indexes),
-        valid=sum(1 for unit in units if unit.state in ("valid", "assimilated")),
+        valid=sum(1 for unit in units if unit.state in RAN_WELL),
         failed=sum(1 for unit in units if unit.state == "failed"),
         errors=sum(1 for task in tasks if task.state == "error"),
         until=batch.canary_until or 0,

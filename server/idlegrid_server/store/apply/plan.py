@@ -204,7 +204,7 @@ def _plan(
         work.queued.add(unit.stage_id)
         work.new_reasons[unit.id] = plan.new_reason
     if plan.news is not None:
-        work.pulses.add(unit.stage_id, plan.news, ended=state in COUNTED and unit.state != state)
+        work.pulses.add(unit.stage_id, plan.news, ended=_ends(unit.state, state))
     if plan.assimilate:
         work.outputs.append((unit.id,))
         if plan.canonical_task in tasks:
@@ -272,6 +272,11 @@ def _task(
     elif change.pending_micro is not None:
         work.payments.book(task, change.pending_micro)
     work.tasks.append((state, verdict, change.reason or task.reason, credit, task.id))
+
+
+def _ends(before: str, after: str) -> bool:
+    """Whether a unit has ended with a step; one that is only held has not."""
+    return after != before and after in COUNTED and after != "provisional"
 
 
 def _count(work: _Work, unit: sql.UnitRow, before: str, after: str) -> None:
