@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from idlegrid_server.domain.estimate import LATENESS, Queue, Sums, spread_of
 from idlegrid_server.domain.host import is_proven
@@ -114,17 +115,18 @@ def give_tasks(
 
 def _queues(db: Connection, host_id: int, offer: Offer) -> list[sql.QueueRow]:
     """The stages whose tasks the host may have. Features are few, and looked at here."""
-    rows = db.fetch_all(
-        sql.QUEUES,
-        host_id=host_id,
-        profiles=offer.profiles,
-        memory_bytes=offer.memory_bytes,
-        cores=offer.cores,
-        disk_bytes=offer.disk_bytes,
-        audiences=offer.audiences,
-        each=STAGES_EACH,
-        limit=STAGES_MAX,
-    )
+    asked: dict[str, Any] = {
+        "host_id": host_id,
+        "profiles": offer.profiles,
+        "memory_bytes": offer.memory_bytes,
+        "cores": offer.cores,
+        "disk_bytes": offer.disk_bytes,
+        "audiences": offer.audiences,
+    }
+    # Numbering the stages of each account takes longer than all the rest of the statement.
+    rows = db.fetch_all(sql.QUEUES_FEW, **asked, limit=STAGES_EACH + 1)
+    if len(rows) > STAGES_EACH:
+        rows = db.fetch_all(sql.QUEUES, **asked, each=STAGES_EACH, limit=STAGES_MAX)
     return [r for r in rows if not (r.features and lacking(r.features.split(), offer.features))]
 
 

@@ -61,39 +61,54 @@ class CandidateRow(NamedTuple):
     inputs: str | None  # told only where the host's files bear on the choice
 
 
-QUEUES = Query(
-    "queues",
-    "stages that have tasks to send and fit a host: of each account so many, the most urgent and "
-    "least served first",
-    """
-    SELECT q.id, q.batch_id, q.queue_rev, q.policy, q.subject, q.homogeneous, q.migrates, q.app_id,
-           q.features, q.audience, q.files, q.unit_files,
-           q.ops_weight, q.ops_total, q.ops_square, q.account_id, q.urgency, q.priority,
-           q.weight, q.time, q.step, q.room, q.app_room,
-           COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
-           COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
-    FROM (
-        SELECT s.id, s.batch_id, s.queue_rev, s.policy, s.subject, s.homogeneous, s.migrates,
-               s.app_id, s.features, s.audience, s.files, s.unit_files,
-               s.ops_weight, s.ops_total, s.ops_square,
-               b.account_id, b.urgency, b.priority,
-               COALESCE(f.weight, 1) AS weight, f.time, COALESCE(f.step, 0) AS step,
-               f.tasks_max - f.busy AS room, a.tasks_max - a.busy AS app_room,
-               ROW_NUMBER() OVER (
-                   PARTITION BY b.account_id ORDER BY b.urgency DESC, b.priority DESC, s.id
-               ) AS nth
+_FITTING = """
         FROM stage s JOIN batch b ON b.id = s.batch_id
         LEFT JOIN share f ON f.account_id = b.account_id
         LEFT JOIN app_cap a ON a.app_id = s.app_id
+        {speeds}
         WHERE s.dispatchable = 1 AND s.profile {in:profiles} AND s.memory_bytes <= :memory_bytes
           AND s.cores <= :cores AND s.disk_bytes <= :disk_bytes
           AND (s.audience {in:audiences} OR (s.audience = 'hosts' AND EXISTS (
               SELECT 1 FROM stage_host h WHERE h.stage_id = s.id AND h.host_id = :host_id)))
           AND (f.tasks_max IS NULL OR f.busy < f.tasks_max)
           AND (a.tasks_max IS NULL OR a.busy < a.tasks_max)
-    ) AS q
-    LEFT JOIN speed own ON own.subject = q.subject AND own.host_id = :host_id
-    LEFT JOIN speed fleet ON fleet.subject = q.subject AND fleet.host_id = 0
+"""
+_OF_STAGE = """
+        s.id, s.batch_id, s.queue_rev, s.policy, s.subject, s.homogeneous, s.migrates,
+        s.app_id, s.features, s.audience, s.files, s.unit_files,
+        s.ops_weight, s.ops_total, s.ops_square, b.account_id, b.urgency, b.priority,
+        COALESCE(f.weight, 1) AS weight, f.time AS time, COALESCE(f.step, 0) AS step,
+        f.tasks_max - f.busy AS room, a.tasks_max - a.busy AS app_room
+"""
+_OF_SPEED = """
+        COALESCE(own.weight, 0), COALESCE(own.total, 0), COALESCE(own.square, 0),
+        COALESCE(fleet.weight, 0), COALESCE(fleet.total, 0), COALESCE(fleet.square, 0)
+"""
+_SPEEDS = """
+        LEFT JOIN speed own ON own.subject = {of}.subject AND own.host_id = :host_id
+        LEFT JOIN speed fleet ON fleet.subject = {of}.subject AND fleet.host_id = 0
+"""
+_NTH = (
+    "ROW_NUMBER() OVER (PARTITION BY b.account_id ORDER BY b.urgency DESC, b.priority DESC, s.id)"
+)
+QUEUES_FEW = Query(
+    "queues_few",
+    "stages that have tasks to send and fit a host, the most urgent and least served first: all of "
+    "them, where they are few",
+    f"SELECT {_OF_STAGE}, {_OF_SPEED}"
+    + _FITTING.replace("{speeds}", _SPEEDS.replace("{of}", "s"))
+    + "ORDER BY b.urgency DESC, COALESCE(f.time, 0), b.priority DESC, s.id LIMIT :limit",
+    QueueRow._make,
+)
+QUEUES = Query(
+    "queues",
+    "the same where they are many: of each account so many",
+    f"SELECT {', '.join('q.' + name for name in QueueRow._fields[:-6])}, {_OF_SPEED}"
+    + f"FROM (SELECT {_OF_STAGE}, {_NTH} AS nth"
+    + _FITTING.replace("{speeds}", "")
+    + ") AS q"
+    + _SPEEDS.replace("{of}", "q")
+    + """
     WHERE q.nth <= :each
     ORDER BY q.urgency DESC, COALESCE(q.time, 0), q.priority DESC, q.id LIMIT :limit
     """,
