@@ -51,7 +51,7 @@ def test_the_first_submission_publishes_and_later_ones_only_send_what_is_new(
     assert "POST apps" not in project.requests
     assert "PATCH uploads" not in project.requests
 
-    units = b'{"args":["1"],"inputs":[]}\n{"args":["2"],"inputs":[]}\n'
+    units = b'{"args":["1"]}\n{"args":["2"]}\n'
     form = (folder / "src/form.h").read_bytes()
     shared = {"name": "form.h", "sha256": hashlib.sha256(form).hexdigest(), "bytes": len(form)}
     assert project.files[shared["sha256"]] == form
