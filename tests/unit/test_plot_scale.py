@@ -27,6 +27,16 @@ def test_logarithmic_axes_hold_their_values_and_have_ticks(values, most) -> None
     check(scale, values, most)
 
 
+def test_close_marks_of_huge_values_differ_in_writing() -> None:
+    scale = make_scale("log", [3.9246878251499687e149, 3.9050000000050006e149], margin=0.08)
+    assert tick_labels(scale.ticks(4), "log") == (
+        "3.91 · 10¹⁴⁹",
+        "3.915 · 10¹⁴⁹",
+        "3.92 · 10¹⁴⁹",
+        "3.925 · 10¹⁴⁹",
+    )
+
+
 def check(scale: Scale, values: list[float], most: int) -> None:
     assert scale.low < scale.high
     for value in values:

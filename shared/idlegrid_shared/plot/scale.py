@@ -131,7 +131,11 @@ def tick_labels(ticks: tuple[float, ...], kind: ScaleKind) -> tuple[str, ...]:
     if not sizes:
         return tuple("0" for _ in ticks)
     if min(sizes) < PLAIN_MIN or max(sizes) >= PLAIN_MAX:
-        return tuple(_scientific(tick) for tick in ticks)
+        for digits in range(2, 12):
+            labels = tuple(_scientific(tick, digits) for tick in ticks)
+            if len(set(labels)) == len(set(ticks)):
+                break
+        return labels
     if kind == "log":
         return tuple(plain_number(tick) for tick in ticks)
     gaps = [b - a for a, b in itertools.pairwise(ticks)] or sizes
@@ -149,10 +153,10 @@ def plain_number(value: float) -> str:
     return whole.replace("-", "−")
 
 
-def _scientific(value: float) -> str:
+def _scientific(value: float, digits: int = 2) -> str:
     if value == 0:
         return "0"
-    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
     power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
     if mantissa in ("1", "-1"):
