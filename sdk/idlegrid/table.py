@@ -21,7 +21,7 @@ UNIT_LINE_BYTES_MAX = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class PlannedUnit(msgspec.Struct, frozen=True):
+class PlannedUnit(msgspec.Struct, frozen=True, omit_defaults=True):
     """One work unit as it is sent: its arguments, and the files that it alone reads.
 
     ``known`` is the SHA-256 of the manifest of its answer, of a unit that is planted among the
@@ -30,7 +30,7 @@ class PlannedUnit(msgspec.Struct, frozen=True):
 
     args: tuple[str, ...]
     inputs: tuple[TaskInput, ...] = ()
-    known: str | msgspec.UnsetType = msgspec.UNSET
+    known: str = ""
 
 
 class FileIndex:
@@ -94,7 +94,7 @@ class UnitTable:
                 f"{self.path}, line {line}: {known!r} is no SHA-256 of a manifest (64 hex digits); "
                 "leave it empty where the answer is not known"
             )
-        return PlannedUnit(args, inputs, known or msgspec.UNSET)
+        return PlannedUnit(args, inputs, known)
 
     def _fill(self, template: Template, line: int, values: Mapping[str, str]) -> str:
         try:
