@@ -13,7 +13,7 @@ SETTINGS = """\
 [tool.mutmut]
 source_paths = ["idlegrid_server"]
 only_mutate = [{only}]
-also_copy = ["idlegrid_shared", "tests", "conftest.py"]
+also_copy = ["idlegrid_shared", "benchmarks", "tests", "conftest.py"]
 pytest_add_cli_args_test_selection = [{tests}]
 pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-x"]
 
@@ -82,6 +82,7 @@ def prepare(only: list[str]) -> Path:
     PLACE.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         _copy(ROOT / package, PLACE / Path(package).name)
+    _copy(ROOT / "benchmarks", PLACE / "benchmarks")  # models that property tests share with them
     _copy(ROOT / "tests", PLACE / "tests", only={"unit", "property"})
     (PLACE / "tests" / "__init__.py").touch()
     names = modules(only)
@@ -93,7 +94,7 @@ def prepare(only: list[str]) -> Path:
     (PLACE / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     # mutmut copies what is not mutated once only: old copies would be tested against new code, and
     # a module that was not asked for before would never be mutated.
-    for stale in ("tests", "idlegrid_shared"):
+    for stale in ("tests", "idlegrid_shared", "benchmarks"):
         shutil.rmtree(PLACE / "mutants" / stale, ignore_errors=True)
     mutants = PLACE / "mutants" / "idlegrid_server"
     for copied in mutants.rglob("*.py"):
