@@ -32,7 +32,7 @@ from idlegrid_shared.wire import (
 if TYPE_CHECKING:
     from .host import SimHost
 
-FLOODS = 0.3  # share of a flood's requests that are too large
+FLOODS = 0.1  # share of a flood's requests that are too large
 AGAIN_MAX = 4  # reports added to one request
 
 

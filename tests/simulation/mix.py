@@ -133,7 +133,7 @@ def draw_mix(rng: random.Random) -> Mix:
         distinct=distinct,
         batches=tuple(_draw_batch(rng, i) for i in range(rng.choice((1, 1, 2)))),
         faults=_draw_faults(rng),
-        fault_time_s=rng.uniform(400, 1500),
+        fault_time_s=rng.uniform(300, 1000),
         task_s=rng.choice((10.0, 40.0, 90.0)),
         sweep_s=rng.choice((5.0, 20.0)),
         vouched=rng.random() < 0.5,
