@@ -83,3 +83,31 @@ def test_a_newcomers_checkpoint_is_left_alone() -> None:
     stranger = LeftBehind(1, bytes(32), 100, 99, proven=False)
     assert choose_checkpoint([gone(1, 1), gone(2, 2)], [stranger, left(2, 1)], ALL) == left(2, 1)
     assert choose_checkpoint([gone(1, 1)], [stranger], ALL) is None
+
+
+def test_one_that_nobody_may_continue_hides_none_that_somebody_may() -> None:
+    """Whatever stands first in the list: errors, forgeries, partners of those who still compute."""
+    replicas = [gone(1, 1, "error"), gone(2, 2), gone(3, 2, "in_progress"), gone(4, 4), gone(5, 5)]
+    forged = LeftBehind(4, b"4" * 32, 100, 99, proven=False)
+    offered = [left(1, 90), forged, left(2, 80), left(5, 5)]
+    assert choose_checkpoint(replicas, offered, ALL) == left(5, 5)
+
+
+def test_all_before_a_continued_one_have_a_part_in_it() -> None:
+    """Three in a row: while the last computes, nobody continues what the first or second left."""
+    row = [gone(1, 1), gone(2, 2, after=1), gone(3, 3, "in_progress", after=2)]
+    assert choose_checkpoint(row, [left(1), left(2)], ALL) is None
+    assert {peer.host_id for peer in peers_of(row) if peer.state == "in_progress"} == {1, 2, 3}
+    again = [*row, gone(4, 1, "timed_out")]
+    assert not may_still_speak(4, again, ALL), "host 1 has a part in what host 3 computes"
+
+
+def test_one_subnet_is_one_voice_where_a_project_says_so() -> None:
+    neighbour = Replica(9, "in_progress", 9, 1009, "s1")
+    assert not may_still_speak(1, [gone(1, 1), neighbour], ALL)
+    assert may_still_speak(1, [gone(1, 1), neighbour], ("host", "account"))
+
+
+def test_of_checkpoints_that_are_as_far_the_newer_task_s_is_taken() -> None:
+    assert choose_checkpoint([gone(1, 1), gone(2, 2)], [left(2), left(1)], ALL) == left(2)
+    assert choose_checkpoint([gone(1, 1), gone(2, 2)], [left(1), left(2)], ALL) == left(2)
