@@ -98,6 +98,9 @@ import sys
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 for name in sys.argv[1:]:
     print("#", name)
-    print(get_diff_for_mutant(name))
+    try:
+        print(get_diff_for_mutant(name))
+    except Exception as error:
+        print("+ of code that has changed since:", error)
 """
 MARKS = ("+++", "---")
