@@ -96,8 +96,8 @@ def prepare(only: list[str]) -> Path:
     # a module that was not asked for before would never be mutated.
     for stale in ("tests", "idlegrid_shared", "benchmarks"):
         shutil.rmtree(PLACE / "mutants" / stale, ignore_errors=True)
-    # Which test reaches which function is written down once, too: what is mutated for the first time
-    # would seem to have no test at all.
+    # Which test reaches which function is written down once, too: what is mutated for the first
+    # time would seem to have no test at all.
     (PLACE / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     mutants = PLACE / "mutants" / "idlegrid_server"
     for copied in mutants.rglob("*.py"):
