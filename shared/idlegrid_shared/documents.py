@@ -4,6 +4,7 @@ root → :class:`Delegations` → online key (tasks, receipts, timestamps) and p
 """
 
 import fnmatch
+import math
 from typing import Literal
 
 import msgspec
@@ -138,6 +139,16 @@ class Policy(Document, frozen=True):
     finality: int = 20
 
     @property
+    def strangers(self) -> int:
+        """Agreeing hosts, none of them proven, that are believed by `credibility` (TRUST.md D, J).
+
+        Three, or so many that the others would do without any one of them: n - 1 strangers are
+        right with 1 / (1 + (f / (1 - f))^(n - 1)), f being ``assumed_bad``.
+        """
+        odds = self.assumed_bad / (1 - self.assumed_bad)
+        return max(3, 1 + math.ceil(math.log(self.error_max / (1 - self.error_max), odds) - 1e-9))
+
+    @property
     def first_tasks(self) -> int:
         """Tasks that a unit begins with."""
         return self.replicas if self.replication == "fixed" else 1
@@ -164,6 +175,12 @@ class Policy(Document, frozen=True):
             raise ValueError("policy: replicas must be at least quorum")
         if self.max_tasks < self.replicas:
             raise ValueError("policy: max_tasks must be at least replicas")
+        if self.replication == "credibility" and self.strangers > self.max_successes:
+            raise ValueError(
+                f"policy: with assumed_bad = {self.assumed_bad} and error_max = {self.error_max} "
+                f"{self.strangers} hosts must agree while none is proven: set max_successes and "
+                "max_tasks to at least that"
+            )
         if self.max_successes < self.quorum:
             raise ValueError("policy: max_successes must be at least quorum")
 

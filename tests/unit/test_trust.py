@@ -97,6 +97,27 @@ def test_two_strangers_are_not_enough_and_three_are() -> None:
     assert trust.believed({x: results[:2]}, known(host(1, passed=4.0)), POLICY) is None
 
 
+@pytest.mark.parametrize(
+    ("assumed_bad", "error_max", "hands"),
+    [(0.02, 1e-3, 3), (0.02, 1e-2, 3), (0.05, 1e-3, 4), (0.1, 1e-3, 5), (0.02, 1e-5, 4)],
+)
+def test_strangers_alone_can_begin_a_project(
+    assumed_bad: float, error_max: float, hands: int
+) -> None:
+    """Regression: where two strangers were not believed, three that agreed never earned trust."""
+    policy = Policy(replication="credibility", assumed_bad=assumed_bad, error_max=error_max)
+    assert policy.strangers == hands
+    results = [returned(n, "x") for n in range(hands)]
+    assert trust.believed({bytes_of("x"): results}, {}, policy) == bytes_of("x")
+    assert trust.believed({bytes_of("x"): results[1:]}, {}, policy) is None
+    assert all(check.earns for check in trust.checks_of(results, [], {}, policy))
+
+
+def test_a_policy_that_strangers_could_never_meet_is_refused() -> None:
+    with pytest.raises(ValueError, match="10 hosts must agree while none is proven"):
+        Policy(replication="credibility", assumed_bad=0.3, error_max=1e-3).check()
+
+
 def test_one_alone_is_believed_if_it_is_proven() -> None:
     single = {bytes_of("x"): [returned(0, "x")]}
     assert trust.believed(single, {}, POLICY) is None

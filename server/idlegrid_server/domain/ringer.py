@@ -11,7 +11,7 @@ from .credible import go_on, waits_for_validator
 from .draft import Draft
 from .fixed import accept_quorum
 from .model import Alert, Check
-from .trust import UNPROVEN_QUORUM, weight
+from .trust import weight
 
 
 def judge_ringer(draft: Draft) -> None:
@@ -31,7 +31,7 @@ def judge_ringer(draft: Draft) -> None:
         failed = [check for check in draft.checks if not check.passed]
         draft.checks = (*passed, *failed)
         return
-    if accept_quorum(draft, max(UNPROVEN_QUORUM, unit.policy.quorum)):
+    if accept_quorum(draft, max(unit.policy.strangers, unit.policy.quorum)):
         draft.checks = tuple(check for check in draft.checks if not check.passed)
         draft.alerts.append(
             Alert(

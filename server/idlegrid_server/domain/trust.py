@@ -7,8 +7,9 @@
 3. A host that passed k checks is right with 1 - f/k, since one that is caught may come again under
    a new name. It is never believed more than its faded share of failed checks allows.
 4. A result is accepted when the hosts that say so are right with 1 - error_max, all against all.
-   A group must hold a proven host or three hands. Otherwise one more task goes out, to a proven
-   host if there are enough of them.
+   A group must hold a proven host or three hands, and so many that each could be left out (that
+   is how a project without house hosts begins). Otherwise one more task goes out, to a proven host
+   if there are enough of them.
 5. A host is proven, and may speak alone, when it has passed START checks, and so many that it will
    have passed f / error_max when its word becomes final. House hosts are proven from the start.
 6. What a host says alone is provisional until it has passed `finality` further checks. One check
@@ -39,8 +40,6 @@ HALF_LIFE_US = 90 * DAY_US
 HOUSE_ERROR = 1e-5
 #: Checks before a host may speak alone, however lax the app is.
 START = 5
-#: Hands that are enough where none of them is proven.
-UNPROVEN_QUORUM = 3
 #: Units are kept for proven hosts where those are at least this share of all.
 PROVEN_SHARE = 0.1
 RESERVED_MIN_S = 600
@@ -123,8 +122,8 @@ def weigh(groups: Groups, standings: Standings, policy: Policy) -> dict[bytes, f
 
 
 def holds(group: Sequence[TaskSnapshot], standings: Standings, policy: Policy) -> bool:
-    """Whether a group has whom it needs, a proven host or three hands: rule 4."""
-    return len(group) >= UNPROVEN_QUORUM or any(
+    """Whether a group has whom it needs, a proven host or enough hands: rule 4."""
+    return len(group) >= policy.strangers or any(
         is_proven(standing_of(task, standings), policy) for task in group
     )
 
