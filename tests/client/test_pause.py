@@ -12,9 +12,12 @@ from idlegrid_client.layout import DataFolder
 from . import guest
 from .simulator import SimulatedProject
 from .test_program import Client, client, endless, project, wait_for
-from .test_saving import LIMITS, ROUNDS, checkpoint_of
+from .test_saving import LIMITS, checkpoint_of
 
 __all__ = ["client", "project"]
+
+#: Some ten seconds: the program must not end before the pause comes.
+ROUNDS = 80_000
 
 
 def is_still(process: psutil.Process) -> bool:
