@@ -10,17 +10,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from idlegrid_shared.box.native.ending import explain_end
-from idlegrid_shared.box.native.stage import OutputError, Stage
 from idlegrid_shared.box.native.tree import deleted_bytes, usage, whole_tree
 from idlegrid_shared.box.order import BoxOrder
-from idlegrid_shared.box.watched import WatchedRun, failure
+from idlegrid_shared.box.staged import StagedRun
+from idlegrid_shared.box.watched import failure
 from idlegrid_shared.sandbox.job import JobError, Outcome
-from idlegrid_shared.sandbox.log import TailLog
 from idlegrid_shared.sandbox.run import WALL_FACTOR, WALL_GRACE_S
 
 from .engine import (
@@ -56,7 +54,7 @@ def read_entry(entry: str) -> tuple[str, tuple[str, ...]]:
     return image, command
 
 
-class ContainerProcess(WatchedRun):
+class ContainerProcess(StagedRun):
     """A container of an engine that was tried."""
 
     def __init__(
@@ -67,25 +65,15 @@ class ContainerProcess(WatchedRun):
         wall_factor: float = WALL_FACTOR,
         wall_grace_s: float = WALL_GRACE_S,
     ) -> None:
-        super().__init__()
-        if any("\0" in text for text in order.args):
-            raise JobError("an argument contains a zero character")
+        super().__init__(order, wall_factor, wall_grace_s)
         try:
             self._image, self._command = read_entry(order.program.entry)
         except (ValueError, msgspec.DecodeError) as error:
             raise JobError(f"program {order.program.name}: {error}") from error
-        self.order = order
-        self.limits = order.program.limits
-        self.stage = Stage(order.output_dir)
         self.images = ImageStore(order.cache_dir, engine)
         self.engine = self.images.engine
         self.name = f"idlegrid-{secrets.token_hex(8)}"
-        self._wall_s = self.limits.time_s * wall_factor + wall_grace_s
-        self._log = TailLog(self.limits.log_bytes)
-        self._process: subprocess.Popen[bytes] | None = None
         self._first: int | None = None
-        self._cpu_s = 0.0
-        self._peak_bytes = 0
 
     # --- as WatchedRun asks
 
@@ -113,7 +101,7 @@ class ContainerProcess(WatchedRun):
             owner = owner_inside(self.engine)
             self.stage.make_folders(self.order.inputs, owner if os.geteuid() == 0 else None)
             with self.images.using(archive, program.module.sha256, self._image):
-                return self._figures(self._run())
+                return self._with_figures(self._run())
         except ImageError as error:
             return failure("bad_module", f"program {program.name}: {error}")
         finally:
@@ -225,11 +213,7 @@ class ContainerProcess(WatchedRun):
         if outcome.status == "error":
             return outcome
         self._await_end()
-        try:
-            outputs = self.stage.collect(self.limits)
-        except OutputError as error:
-            return failure(error.reason, str(error))  # type: ignore[arg-type]
-        return msgspec.structs.replace(outcome, outputs=outputs)
+        return self._with_outputs(outcome)
 
     def _await_end(self) -> None:
         """The first process takes all others of its container with it; wait until it is gone."""
@@ -242,10 +226,7 @@ class ContainerProcess(WatchedRun):
         limits = self.limits
         if self._first is None:
             self._first = self.engine.first_process(self.name)
-        fraction = self.stage.fraction()
-        self._progress = msgspec.structs.replace(
-            self._progress, fraction=fraction, peak_memory_bytes=self._peak_bytes
-        )
+        self._report_progress()
         family = whole_tree(self._first) if self._first is not None else []
         found = [now for now in map(usage, family) if now is not None]
         memory = sum(now.memory_bytes for now in found)
@@ -259,26 +240,5 @@ class ContainerProcess(WatchedRun):
         if self._cpu_s > limits.time_s:
             said = f"the program used up its {limits.time_s:g} s of computing"
             return self._end(failure("time_limit", said))
-        running_s = self._running_s()
-        if running_s > self._wall_s:
-            said = f"the program ran for {running_s:.0f} s; its limit is {limits.time_s:g} s"
-            return self._end(failure("time_limit", said))
-        try:
-            self.stage.check_room(limits, sum(map(deleted_bytes, family)))
-        except OutputError as error:
-            self._end(failure(error.reason, str(error)))  # type: ignore[arg-type]
+        self._hold_to_time_and_room(sum(map(deleted_bytes, family)))
         return None
-
-    def _figures(self, outcome: Outcome) -> Outcome:
-        return msgspec.structs.replace(
-            outcome,
-            elapsed_s=self._running_s(),
-            cpu_s=self._cpu_s,
-            peak_memory_bytes=self._peak_bytes,
-            stderr=self._log.text(),
-        )
-
-    def _read_log(self, pipe: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while piece := os.read(pipe.fileno(), 1 << 16):
-                self._log.write(piece)

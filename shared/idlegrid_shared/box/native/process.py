@@ -12,17 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-import msgspec
-
 from idlegrid_shared.box.order import BoxOrder
-from idlegrid_shared.box.watched import WatchedRun, failure
-from idlegrid_shared.sandbox.job import JobError, Outcome
+from idlegrid_shared.box.staged import StagedRun
+from idlegrid_shared.box.watched import failure
+from idlegrid_shared.sandbox.job import Outcome
 from idlegrid_shared.sandbox.launch import worker_environment
-from idlegrid_shared.sandbox.log import TailLog
 from idlegrid_shared.sandbox.run import WALL_FACTOR, WALL_GRACE_S
 
 from .ending import explain_end
-from .stage import OutputError, Stage
 from .start import launcher_command
 from .tree import children, deleted_bytes, signal_tree, usage
 from .wall import (
@@ -49,7 +46,7 @@ GONE_S_MAX = 5.0
 _SHELL_SIGNALS = 128  # bubblewrap tells signal n as exit code 128 + n
 
 
-class NativeProcess(WatchedRun):
+class NativeProcess(StagedRun):
     """A native program behind a wall. Linux only."""
 
     def __init__(
@@ -63,24 +60,14 @@ class NativeProcess(WatchedRun):
         wall_grace_s: float = WALL_GRACE_S,
     ) -> None:
         """``shown``: further host paths that the program may read."""
-        super().__init__()
-        if any("\0" in text for text in order.args):
-            raise JobError("an argument contains a zero character")
-        self.order = order
+        super().__init__(order, wall_factor, wall_grace_s)
         self.wall = wall
-        self.limits = order.program.limits
-        self.stage = Stage(order.output_dir)
         self._shown = list(shown)
         self._environment = dict(environment or {})
-        self._wall_s = self.limits.time_s * wall_factor + wall_grace_s
-        self._log = TailLog(self.limits.log_bytes)
-        self._process: subprocess.Popen[bytes] | None = None
         #: What stands on the status pipe, as far as it came.
         self._status = bytearray()
         #: The program itself, as this side of the wall sees it.
         self._program: int | None = None
-        self._cpu_s = 0.0
-        self._peak_bytes = 0
 
     # --- as WatchedRun asks
 
@@ -108,7 +95,7 @@ class NativeProcess(WatchedRun):
             return failure("bad_module", f"program {program.name}: {error}")
         try:
             shown = sorted({*self._shown, *(LIBRARIES if dynamic else ())})
-            return self._figures(self._run(shown))
+            return self._with_figures(self._run(shown))
         finally:
             self.stage.remove()
 
@@ -212,28 +199,12 @@ class NativeProcess(WatchedRun):
         outcome = explain_end(code, self.limits, self._peak_bytes)
         if outcome.status == "error":
             return outcome
-        try:
-            outputs = self.stage.collect(self.limits)
-        except OutputError as error:
-            return failure(error.reason, str(error))  # type: ignore[arg-type]
-        return msgspec.structs.replace(outcome, outputs=outputs)
-
-    def _figures(self, outcome: Outcome) -> Outcome:
-        return msgspec.structs.replace(
-            outcome,
-            elapsed_s=self._running_s(),
-            cpu_s=self._cpu_s,
-            peak_memory_bytes=self._peak_bytes,
-            stderr=self._log.text(),
-        )
+        return self._with_outputs(outcome)
 
     def _look(self, process: subprocess.Popen[bytes]) -> None:
         """Compare what the program takes with what it may take; end it for good reason."""
         limits = self.limits
-        fraction = self.stage.fraction()
-        self._progress = msgspec.structs.replace(
-            self._progress, fraction=fraction, peak_memory_bytes=self._peak_bytes
-        )
+        self._report_progress()
         pid = self._find_program(process)
         now = usage(pid) if pid is not None else None
         if pid is not None and now is not None:
@@ -248,14 +219,7 @@ class NativeProcess(WatchedRun):
             if now.cpu_s > limits.time_s:
                 said = f"the program used up its {limits.time_s:g} s of computing"
                 return self._end(failure("time_limit", said))
-        running_s = self._running_s()
-        if running_s > self._wall_s:
-            said = f"the program ran for {running_s:.0f} s; its limit is {limits.time_s:g} s"
-            return self._end(failure("time_limit", said))
-        try:
-            self.stage.check_room(limits, deleted_bytes(pid) if pid is not None else 0)
-        except OutputError as error:
-            self._end(failure(error.reason, str(error)))  # type: ignore[arg-type]
+        self._hold_to_time_and_room(deleted_bytes(pid) if pid is not None else 0)
         return None
 
     def _find_program(self, process: subprocess.Popen[bytes]) -> int | None:
@@ -283,11 +247,6 @@ class NativeProcess(WatchedRun):
             with contextlib.suppress(ValueError):
                 facts |= json.loads(line)
         return facts
-
-    def _read_log(self, pipe: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while piece := os.read(pipe.fileno(), 1 << 16):
-                self._log.write(piece)
 
     def _await_end(self) -> None:
         """Wait until the last process inside is gone; only then its files stand still."""
