@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from idlegrid_server import faults
-from idlegrid_server.pipeline.validation import RETRY_FIRST_US, RETRY_MAX_US, retry_us
+from idlegrid_server.pipeline.finding import RETRY_FIRST_US, RETRY_MAX_US, retry_us
 from idlegrid_server.store.command import CancelBatch, Store
 from idlegrid_server.store.recount import recount
 from idlegrid_server.store.sql.account import INCIDENTS_NEWEST

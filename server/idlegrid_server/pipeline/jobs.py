@@ -14,11 +14,12 @@ from idlegrid_server.store.command import (
 )
 
 from .combine import run_combine
+from .finding import RETRY_MAX_US
 from .lease import Interrupted, Lease, LeaseLost
 from .revalidation import run_revalidation
 from .submit import run_submission
 from .tools import Tools
-from .validation import RETRY_MAX_US, run_validation
+from .validation import run_validation
 
 RUN: dict[JobKind, Callable[[Tools, Lease, Callable[[], bool]], None]] = {
     "submit": run_submission,

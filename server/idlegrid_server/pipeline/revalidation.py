@@ -17,13 +17,9 @@ from idlegrid_server.domain.revalidation import UnitDiff, difference, undecided
 from idlegrid_server.domain.unit import reopen_unit
 from idlegrid_server.faults import reach
 from idlegrid_server.store.command import (
-    FINDINGS_MAX,
-    AddFindings,
-    FailJob,
     FinishJob,
     OutputFinding,
     PairFinding,
-    RecordIncident,
     ReopenUnits,
     ReportRevalidation,
 )
@@ -36,11 +32,11 @@ from idlegrid_server.store.sql.validation import (
     RevalidationRow,
 )
 
+from .finding import hold, keep_findings, try_later
 from .judge import Judge, Rule, ValidatorFailed
-from .lease import Interrupted, Lease, LeaseLost
+from .lease import Interrupted, Lease
 from .snapshot import unit_snapshots
 from .tools import Tools
-from .validation import retry_us
 
 PAGE = 200
 EXAMPLES_MAX = 20
@@ -155,29 +151,8 @@ class _Scan:
             sorted({manifest for need in wanted for manifest in need.outputs}),
             sorted({both for need in wanted for both in need.pairs}),
         )
-        self._keep([*outputs, *pairs])
+        keep_findings(self.tools, self.lease, self.row.rule_hash or b"", [*outputs, *pairs])
         return [learned(unit, outputs, pairs) for unit in units]
-
-    def _keep(self, findings: list[OutputFinding | PairFinding]) -> None:
-        for start in range(0, len(findings), FINDINGS_MAX):
-            piece = findings[start : start + FINDINGS_MAX]
-            answer = self.tools.store.execute(
-                AddFindings(
-                    now=self.tools.clock(),
-                    job_id=self.lease.job.id,
-                    worker=self.lease.worker,
-                    validator=self.row.rule_hash or b"",
-                    outputs=tuple(f for f in piece if isinstance(f, OutputFinding)),
-                    pairs=tuple(f for f in piece if isinstance(f, PairFinding)),
-                    ends_job=False,
-                )
-            )
-            self.check(answer.status)
-
-    def check(self, status: str) -> None:
-        """Raise ``LeaseLost`` if the job has another worker by now."""
-        if status == "lost":
-            raise LeaseLost(f"job {self.lease.job.id} has gone to another worker")
 
     def note(self, unit: UnitSnapshot) -> str:
         """The first thing that the rule found amiss with a unit's results."""
@@ -227,7 +202,7 @@ def _report(scan: _Scan) -> None:
             report=msgspec.json.encode(report).decode(),
         )
     )
-    scan.check(answer.status)
+    hold(scan.lease, answer.status)
 
 
 def _apply(scan: _Scan) -> None:
@@ -264,18 +239,17 @@ def _reopen(scan: _Scan, units: list[UnitSnapshot], following: int | None) -> st
             up_to=following,
         )
     )
-    scan.check(answer.status)
+    hold(scan.lease, answer.status)
     return answer.status
 
 
 def _failed(tools: Tools, lease: Lease, row: RevalidationRow, why: str) -> None:
     """The rule itself fails: a trial ends with that; what is being applied is tried again later."""
     log.warning("A validator failed.", extra={"job": lease.job.id, "batch": row.batch_id})
-    now = tools.clock()
     if row.state == "looking":
         tools.store.execute(
             ReportRevalidation(
-                now=now,
+                now=tools.clock(),
                 job_id=lease.job.id,
                 worker=lease.worker,
                 report=None,
@@ -283,20 +257,5 @@ def _failed(tools: Tools, lease: Lease, row: RevalidationRow, why: str) -> None:
             )
         )
         return
-    tools.store.execute(
-        RecordIncident(
-            now=now,
-            code="validator_failed",
-            source=f"stage:{row.stage_id}",
-            text=f"the new rule of the batch is not applied yet, since it failed: {why}",
-        )
-    )
-    tools.store.execute(
-        FailJob(
-            now=now,
-            job_id=lease.job.id,
-            worker=lease.worker,
-            reason=why,
-            retry_at=now + retry_us(lease.job.errors),
-        )
-    )
+    text = f"the new rule of the batch is not applied yet, since it failed: {why}"
+    try_later(tools, lease, row.stage_id, text, why)

@@ -10,26 +10,16 @@ from collections.abc import Callable
 
 from idlegrid_server.domain.quorum import questions
 from idlegrid_server.faults import reach
-from idlegrid_server.store.command import (
-    FINDINGS_MAX,
-    AddFindings,
-    FailJob,
-    FinishJob,
-    OutputFinding,
-    PairFinding,
-    RecordIncident,
-)
+from idlegrid_server.store.command import FinishJob
 from idlegrid_server.store.sql.unit import UNITS_BY_ID
 from idlegrid_server.store.sql.validation import STAGE_RULE
 
+from .finding import hold, keep_findings, try_later
 from .judge import Judge, Rule, ValidatorFailed
-from .lease import Lease, LeaseLost
+from .lease import Lease
 from .snapshot import unit_snapshots
 from .tools import Tools
 
-RETRY_FIRST_US = 60 * 1_000_000
-RETRY_MAX_US = 86_400 * 1_000_000
-RETRY_FACTOR = 4
 log = logging.getLogger(__name__)
 
 
@@ -56,68 +46,15 @@ def run_validation(tools: Tools, lease: Lease, stopping: Callable[[], bool]) -> 
         _postpone(tools, lease, unit.stage_id, str(error))
         return
     reach("validate.found")
-    _keep(tools, lease, digest, unit_id, outputs, pairs)
+    keep_findings(tools, lease, digest, [*outputs, *pairs], ends_for=unit_id)
     reach("validate.done.after")
-
-
-def _keep(
-    tools: Tools,
-    lease: Lease,
-    digest: bytes,
-    unit_id: int,
-    outputs: list[OutputFinding],
-    pairs: list[PairFinding],
-) -> None:
-    findings: list[OutputFinding | PairFinding] = [*outputs, *pairs]
-    pieces = [
-        findings[start : start + FINDINGS_MAX] for start in range(0, len(findings), FINDINGS_MAX)
-    ]
-    for i, piece in enumerate(pieces or [[]]):
-        last = i >= len(pieces) - 1
-        answer = tools.store.execute(
-            AddFindings(
-                now=tools.clock(),
-                job_id=lease.job.id,
-                worker=lease.worker,
-                validator=digest,
-                outputs=tuple(f for f in piece if isinstance(f, OutputFinding)),
-                pairs=tuple(f for f in piece if isinstance(f, PairFinding)),
-                unit_id=unit_id if last else None,
-                ends_job=last,
-            )
-        )
-        if answer.status == "lost":
-            raise LeaseLost(f"job {lease.job.id} has gone to another worker")
 
 
 def _end(tools: Tools, lease: Lease) -> None:
     tools.store.execute(FinishJob(now=tools.clock(), job_id=lease.job.id, worker=lease.worker))
 
 
-def retry_us(errors: int) -> int:
-    """How long to wait after so many failures before this one (µs)."""
-    return int(min(RETRY_MAX_US, RETRY_FIRST_US * RETRY_FACTOR ** min(errors, 10)))
-
-
 def _postpone(tools: Tools, lease: Lease, stage_id: int, why: str) -> None:
     log.warning("A validator failed.", extra={"job": lease.job.id, "stage": stage_id})
-    now = tools.clock()
-    tools.store.execute(
-        RecordIncident(
-            now=now,
-            code="validator_failed",
-            source=f"stage:{stage_id}",
-            text=f"unit {lease.job.object_id} waits, since the validator failed: {why}",
-        )
-    )
-    answer = tools.store.execute(
-        FailJob(
-            now=now,
-            job_id=lease.job.id,
-            worker=lease.worker,
-            reason=why,
-            retry_at=now + retry_us(lease.job.errors),
-        )
-    )
-    if answer.status == "lost":
-        raise LeaseLost(f"job {lease.job.id} has gone to another worker")
+    text = f"unit {lease.job.object_id} waits, since the validator failed: {why}"
+    hold(lease, try_later(tools, lease, stage_id, text, why))
