@@ -4,14 +4,14 @@ from .credit import worth
 from .draft import Draft
 from .fixed import accept_quorum
 from .model import Hold, TaskChange, TaskSnapshot
-from .quorum import groups, largest, needed
+from .quorum import groups, largest
 from .trust import believed, is_audited, is_final, is_void, standing_of, trusts_streak
 
 
 def judge_credible(draft: Draft) -> None:
     """Decide an open unit of a credibility policy: accept, hold, or ask one more host."""
     unit, policy = draft.unit, draft.unit.policy
-    if waits_for_validator(draft):
+    if draft.waits_for_validator():
         return
     votes = draft.votes()
     found = groups(votes, unit.relation)
@@ -38,7 +38,7 @@ def judge_credible(draft: Draft) -> None:
 def judge_adaptive(draft: Draft) -> None:
     """Decide an open unit by BOINC's rule: a long streak is believed, others need a quorum."""
     unit, policy = draft.unit, draft.unit.policy
-    if waits_for_validator(draft):
+    if draft.waits_for_validator():
         return
     votes = draft.votes()
     quorum = max(2, policy.quorum)
@@ -64,8 +64,8 @@ def judge_held(draft: Draft) -> None:
     if held is None or hold is None or is_void(held, draft.standings):
         _reopen(draft, "host_caught")
         return
-    if needed(draft.tasks.values(), unit.relation):
-        draft.hold, draft.compare = hold, True
+    if draft.waits_for_validator():
+        draft.hold = hold
         return
     votes = draft.votes()
     if held not in votes:
@@ -82,12 +82,6 @@ def judge_held(draft: Draft) -> None:
     else:
         draft.hold = hold
         draft.want(unit.target, len(votes))
-
-
-def waits_for_validator(draft: Draft) -> bool:
-    """Whether outputs must be looked at first; until then nothing more is sent."""
-    draft.compare = bool(needed(draft.tasks.values(), draft.unit.relation))
-    return draft.compare
 
 
 def _hold(draft: Draft, task: TaskSnapshot) -> None:

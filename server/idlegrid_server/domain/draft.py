@@ -23,7 +23,7 @@ from .model import (
     UnitSnapshot,
     UnitState,
 )
-from .quorum import agree, usable
+from .quorum import agree, needed, usable
 from .trust import checks_of, is_void, reserved_s, reserves
 
 MICROSECONDS = 1_000_000
@@ -94,6 +94,11 @@ class Draft:
     def votes(self) -> list[TaskSnapshot]:
         """Those of them that have a vote: not of hosts that were caught (rule 10 of trust)."""
         return [task for task in self.results() if not is_void(task, self.standings)]
+
+    def waits_for_validator(self) -> bool:
+        """Whether outputs must be looked at first; the plan then asks for that."""
+        self.compare = bool(needed(self.tasks.values(), self.unit.relation))
+        return self.compare
 
     # --- moves
 
@@ -169,7 +174,7 @@ class Draft:
         """Results that were looked at, and not enough agree."""
         for task in self.in_state("success"):
             disputed = task.verdict == "inconclusive" and task.reason == DISPUTED
-            if task.verdict == "pending" or (disputed and reason != DISPUTED):
+            if task.verdict == "pending" or disputed:
                 self.change(task, TaskChange(task.id, None, "inconclusive", reason))
 
     def dispute(self, votes: Iterable[TaskSnapshot]) -> None:

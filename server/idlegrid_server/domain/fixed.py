@@ -1,7 +1,7 @@
 """Fixed quorum: so many agreeing results make one canonical, whoever they are from."""
 
 from .draft import Draft
-from .quorum import find_agreement, largest, needed
+from .quorum import find_agreement, largest
 
 
 def accept_quorum(draft: Draft, quorum: int, reason: str = "quorum") -> bool:
@@ -18,8 +18,7 @@ def accept_quorum(draft: Draft, quorum: int, reason: str = "quorum") -> bool:
 def judge_fixed(draft: Draft) -> None:
     """Decide an open unit, or say how many more tasks it takes."""
     unit, policy = draft.unit, draft.unit.policy
-    draft.compare = bool(needed(draft.tasks.values(), unit.relation))
-    if not draft.compare and accept_quorum(draft, policy.quorum):
+    if not draft.waits_for_validator() and accept_quorum(draft, policy.quorum):
         return
     votes = draft.votes()
     undecided = draft.compare and len(votes) >= policy.quorum

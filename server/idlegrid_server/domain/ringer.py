@@ -7,7 +7,7 @@ mistaken. So a wrong result alone asks for another one, and hands that agree on 
 the known one raise an alert and fail nobody for it.
 """
 
-from .credible import go_on, waits_for_validator
+from .credible import go_on
 from .draft import Draft
 from .fixed import accept_quorum
 from .model import Alert, Check
@@ -17,7 +17,7 @@ from .trust import weight
 def judge_ringer(draft: Draft) -> None:
     """Decide an open unit whose answer is known."""
     unit = draft.unit
-    if waits_for_validator(draft):
+    if draft.waits_for_validator():
         return
     votes = draft.votes()
     right = [task for task in votes if task.manifest == unit.known]

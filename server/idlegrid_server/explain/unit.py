@@ -125,7 +125,7 @@ def _unit_now(
     if stage.placement == "server":
         found.append("The server computes it itself.")
         return found
-    if stage.batch_state not in SENDING or stage.state != "running":
+    if is_closed(stage):
         found.append(
             f"Nothing of it goes out: {_headline('batch', stage.batch_state, stage.batch_reason)}"
         )
